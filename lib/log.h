@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The log: every line goes through here. Lines printed before a sink exists (or before the command line says whether
+ * verbose lines are wanted) are kept in a fixed ring and shown when the sink comes.
+ */
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
+
+#include "lib/defs.h"
+#include <stdarg.h>
+
+enum log_level {
+	LOG_ERROR,   /* always shown */
+	LOG_INFO,    /* always shown: the boot report, the monitor, TAP */
+	LOG_VERBOSE, /* shown with `verbose` on the command line */
+};
+
+/* Writes n bytes somewhere a person can read them. Called with the log's lock held where locks work; must not log. */
+typedef void (*log_sink_fn)(const char *text, size_t n);
+
+/* printf-like (lib/printf.h says which conversions). No newline is added: the format carries it. */
+void log_printf(enum log_level level, const char *fmt, ...) printf_like(2, 3);
+void log_vprintf(enum log_level level, const char *fmt, va_list ap);
+
+#define log_error(...) log_printf(LOG_ERROR, __VA_ARGS__)
+#define log_info(...) log_printf(LOG_INFO, __VA_ARGS__)
+#define log_verbose(...) log_printf(LOG_VERBOSE, __VA_ARGS__)
+
+/* Whether verbose lines are shown from now on (and in the replay of the ring). */
+void log_set_verbose(bool on);
+bool log_is_verbose(void);
+
+/* Sets the sink (NULL: none) and, when one is given, replays the kept lines that it has not seen. */
+void log_set_sink(log_sink_fn sink);
+log_sink_fn log_sink(void);
+
+#endif

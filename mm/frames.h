@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The public page allocator: all banks together.
+ *
+ * struct frames owns the section table (authority for every free), the banks sorted by limit class (memory at 4 GiB and above
+ * is class 1 and is taken first; below is class 0 and is spent last), and the counters.
+ * All functions may be called from interrupt context and from any CPU unless they say "boot".
+ * A bad free changes nothing, prints one line that names caller and page, and returns the error.
+ */
+#ifndef MM_FRAMES_H
+#define MM_FRAMES_H
+
+#include "mm/buddy.h"
+#include "mm/error.h"
+#include "mm/page.h"
+
+#define FRAMES_CLASS_SPLIT GIB(4) /* a bank never crosses it */
+
+struct frames;
+
+/* ---- bring-up (boot: one CPU) ------------------------------------------------------------------------------------- */
+
+/*
+ * map: the vmemmap's base (address of the record of frame 0; only parts that describe banks are ever touched).
+ * sections: zeroed bytes, one for each GiB of physical address space from 0 to the end of the last bank, n_sections of them.
+ */
+void frames_init(struct frames *f, struct page *map, uint8_t *sections, uint64_t n_sections);
+
+/* Bytes of metadata (without mem_map) that a bank of frames [start, start + pages) needs; alignment 64. */
+uint64_t frames_bank_metadata_size(pfn_t start, uint64_t pages);
+
+/*
+ * Registers a bank: frames [start, start + pages), which shares no section with another bank. metadata: mapped,
+ * frames_bank_metadata_size() bytes, contents garbage. Its part of mem_map must be mapped before frames are added.
+ * No frame is free yet: frames_add_memory() gives them. Cost independent of the bank's size, but for one byte a section.
+ */
+must_check int frames_add_bank(struct frames *f, pfn_t start, uint64_t pages, uint32_t numa_node, void *metadata);
+
+/*
+ * Gives frames [start, start + pages) to the allocator: they must lie in one bank and never have been given before
+ * (MM_EINVAL / MM_EEXIST, nothing changed). Whole sections stay untouched.
+ */
+must_check int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages);
+
+/* ---- allocation ------------------------------------------------------------------------------------------------------ */
+
+#define FRAMES_ZERO (1u << 0)	/* contents zeroed (through phys_to_virt) */
+#define FRAMES_BELOW_4G (1u << 1) /* last byte below 4 GiB */
+
+/* 2^order frames, naturally aligned, reference count 1, owned by tag. MM_ENOMEM; MM_EINVAL for order > MAX_ORDER. */
+must_check int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out);
+
+/*
+ * Gives the block back. first must be the first frame of a block that was allocated with this order and has one reference.
+ * MM_EDOUBLE, MM_EORDER, MM_EINTERIOR, MM_EFOREIGN, MM_ERESERVED, MM_EBUSY: logged with the caller's address, nothing changed.
+ */
+must_check int frames_free(struct frames *f, pfn_t first, unsigned order);
+/* The same by address, which must be a multiple of 4 KiB (MM_EALIGN). */
+must_check int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order);
+
+/* ---- questions ------------------------------------------------------------------------------------------------------- */
+
+enum frame_role { FRAME_FOREIGN, FRAME_RESERVED, FRAME_FREE, FRAME_ALLOC };
+
+/* True for every frame at any time: what it is, and of which block (head, order; meaningful for FREE and ALLOC). */
+struct frame_info {
+	enum frame_role role;
+	pfn_t head;
+	unsigned order;
+	unsigned tag;
+	uint32_t ref;
+};
+void frames_query(struct frames *f, pfn_t pfn, struct frame_info *out);
+
+struct frames_stats {
+	uint64_t total_pages;	 /* ever given by frames_add_memory() */
+	uint64_t free_pages;
+	uint64_t peak_used_pages;
+	uint64_t free_blocks[MAX_ORDER + 1];
+	uint64_t metadata_bytes; /* bitmaps and section descriptors, without mem_map */
+	unsigned banks;
+	uint64_t allocs, frees, failures, bad_frees;
+};
+void frames_get_stats(struct frames *f, struct frames_stats *out);
+
+/* The order of the largest free block, or -1 when nothing is free. */
+int frames_largest_free(struct frames *f);
+
+/* Walks the whole state: tiling, bitmaps against mem_map, summaries, counters. MM_OK, or MM_ECORRUPT with every finding logged. */
+must_check int frames_validate(struct frames *f);
+
+#endif
