@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bring-up: from the RAM map to "memory is up", in the order that needs nothing it has not yet made. Pure: the page tables are the
+ * caller's objects, so that the same code runs in the kernel and on the host.
+ *
+ *	plan banks -> choose the first good one -> map its window and its mem_map from PT_POOL -> its buddy ->
+ *	hand-over -> map everything else from frames -> give every free byte to the allocator -> heap
+ */
+#ifndef MM_INIT_H
+#define MM_INIT_H
+
+#include "mm/frames.h"
+#include "mm/pgtable.h"
+#include "mm/ram.h"
+
+/* One planned bank: contiguous section-wise, one limit class. */
+struct mm_bank {
+	pfn_t start;
+	uint64_t pages;
+	uint32_t numa_node;
+	paddr_t metadata; /* stolen: mem_map part first, then bitmaps */
+	uint64_t metadata_bytes;
+	uint64_t memmap_bytes;
+	bool borrowed;	  /* metadata lies in another bank */
+};
+
+/* What bring-up did, for the report, the monitor and the tests. */
+struct mm_bringup {
+	const struct ram_map *ram;
+	struct frames *frames;
+	struct pgtable *tables;
+	struct mm_bank *banks;
+	unsigned bank_count;
+	unsigned first_bank;	     /* whose buddy came up from PT_POOL */
+	paddr_t window;		     /* the part of it that was mapped before the hand-over */
+	uint64_t window_bytes;
+	paddr_t section_table;
+	uint64_t section_table_bytes;
+	uint64_t stolen_bytes;	     /* everything taken for the allocator's own records */
+	uint64_t heap_bytes;
+	unsigned pool_tables_needed; /* counted before they were built */
+	unsigned pool_peak;
+	uint64_t dynamic_tables;
+	uint64_t linear_bytes;	     /* RAM in the linear map */
+};
+
+#endif
