@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Formatting without a C library. Conversions: %d %i %u %x %X %o %c %s %p %% with flags - + space # 0, width and precision
- * (also *), lengths hh h l ll z t j. No floating point (FP registers are not the kernel's).
+ * (also *), lengths hh h l ll z t j. %p is 0x and the digits (0x0 for NULL); %s of NULL is (null). A conversion that is not in
+ * the list is printed as it stands. No floating point (FP registers are not the kernel's).
  */
 #ifndef LIB_PRINTF_H
 #define LIB_PRINTF_H
@@ -12,5 +13,9 @@
 /* As C's vsnprintf/snprintf: at most n bytes with the terminating NUL; returns the length that was wanted. */
 int gr_vsnprintf(char *buf, size_t n, const char *fmt, va_list ap);
 int gr_snprintf(char *buf, size_t n, const char *fmt, ...) printf_like(3, 4);
+
+/* The engine: hands the text in pieces to put() (never n = 0). Returns the length. */
+typedef void (*gr_putn_fn)(void *ctx, const char *s, size_t n);
+int gr_format(gr_putn_fn put, void *ctx, const char *fmt, va_list ap);
 
 #endif

@@ -6,6 +6,26 @@
 
 #include "lib/defs.h"
 
+/*
+ * Freestanding, ours are the standard functions. In a hosted program the C library (or a sanitizer) owns the standard names; ours
+ * are built beside them as granule_memcpy and so on, which is how the host tests reach them.
+ */
+#if __STDC_HOSTED__
+#define STRING_IMPL(name) granule_##name
+void *granule_memcpy(void *restrict dst, const void *restrict src, size_t n);
+void *granule_memmove(void *dst, const void *src, size_t n);
+void *granule_memset(void *dst, int c, size_t n);
+int granule_memcmp(const void *a, const void *b, size_t n);
+void *granule_memchr(const void *s, int c, size_t n);
+size_t granule_strlen(const char *s);
+size_t granule_strnlen(const char *s, size_t max);
+int granule_strcmp(const char *a, const char *b);
+int granule_strncmp(const char *a, const char *b, size_t n);
+char *granule_strchr(const char *s, int c);
+#else
+#define STRING_IMPL(name) name
+#endif
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
