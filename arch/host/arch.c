@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * arch/arch.h over an ordinary process. Caches and TLBs are somebody else's business here: what mm/ asks for is written to a
+ * journal that suites read, and shown to host_event_hook.
+ */
+#include "arch/host/host.h"
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uintptr_t arch_linear_base;
+
+void (*host_event_hook)(const struct host_event *event);
+
+static _Thread_local unsigned cpu_id;
+static _Thread_local unsigned irq_depth;
+static unsigned pa_bits = 48;
+
+static _Thread_local struct host_event *journal;
+static _Thread_local size_t journal_capacity;
+static _Thread_local size_t journaled;
+
+/* ---- this CPU: a thread --------------------------------------------------------------------------------------------- */
+
+void host_set_cpu_id(unsigned id)
+{
+	cpu_id = id;
+}
+
+unsigned arch_cpu_id(void)
+{
+	return cpu_id;
+}
+
+unsigned host_irq_depth(void)
+{
+	return irq_depth;
+}
+
+/* The state is the depth before: a restore that skips a level, or comes twice, is a bug of the caller. */
+unsigned long arch_irq_save(void)
+{
+	return irq_depth++;
+}
+
+void arch_irq_restore(unsigned long state)
+{
+	if (irq_depth == 0 || state != irq_depth - 1) {
+		fprintf(stderr, "host: arch_irq_restore(%lu) at depth %u\n", state, irq_depth);
+		abort();
+	}
+	irq_depth--;
+}
+
+void arch_cpu_relax(void)
+{
+	sched_yield();
+}
+
+void host_set_pa_bits(unsigned bits)
+{
+	pa_bits = bits;
+}
+
+unsigned arch_pa_bits(void)
+{
+	return pa_bits;
+}
+
+/* ---- the journal ----------------------------------------------------------------------------------------------------- */
+
+void host_journal_start(struct host_event *events, size_t capacity)
+{
+	journal = events;
+	journal_capacity = capacity;
+	journaled = 0;
+}
+
+size_t host_journal_count(void)
+{
+	return journaled;
+}
+
+size_t host_journal_stop(void)
+{
+	journal = NULL;
+	return journaled;
+}
+
+static void note(struct host_event event)
+{
+	if (host_event_hook)
+		host_event_hook(&event);
+	if (!journal)
+		return;
+	if (journaled < journal_capacity)
+		journal[journaled] = event;
+	journaled++;
+}
+
+void arch_pt_publish(void)
+{
+	note((struct host_event){ .op = HOST_PT_PUBLISH });
+}
+
+void arch_pt_table_ready(void)
+{
+	note((struct host_event){ .op = HOST_PT_TABLE_READY });
+}
+
+void arch_tlb_flush_range(const struct arch_tlb_ctx *ctx, uint64_t va, uint64_t size, unsigned level, bool tables_too)
+{
+	if (size == 0 || !IS_ALIGNED(va | size, PAGE_SIZE)) {
+		fprintf(stderr, "host: arch_tlb_flush_range(%#llx, %#llx)\n", (unsigned long long)va,
+			(unsigned long long)size);
+		abort();
+	}
+	note((struct host_event){ .op = HOST_TLB_FLUSH_RANGE,
+				  .ctx = *ctx,
+				  .va = va,
+				  .size = size,
+				  .level = level,
+				  .tables_too = tables_too });
+}
+
+void arch_tlb_flush_all(const struct arch_tlb_ctx *ctx)
+{
+	note((struct host_event){ .op = HOST_TLB_FLUSH_ALL, .ctx = *ctx });
+}
+
+void arch_dcache_clean(const void *va, size_t size)
+{
+	note((struct host_event){ .op = HOST_DCACHE_CLEAN, .va = (uintptr_t)va, .size = size });
+}
+
+void arch_dcache_clean_inval(const void *va, size_t size)
+{
+	note((struct host_event){ .op = HOST_DCACHE_CLEAN_INVAL, .va = (uintptr_t)va, .size = size });
+}
+
+void arch_zero(void *va, size_t size)
+{
+	if (!IS_ALIGNED((uintptr_t)va | size, 64)) {
+		fprintf(stderr, "host: arch_zero(%p, %zu)\n", va, size);
+		abort();
+	}
+	memset(va, 0, size);
+	note((struct host_event){ .op = HOST_ZERO, .va = (uintptr_t)va, .size = size });
+}
