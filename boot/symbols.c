@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looks up code addresses in a symbol table. Needs no memory, no lock and no initialisation: the exception report calls it. */
+#include "boot/symbols.h"
+#include "lib/printf.h"
+
+/* [BU7] */
+const char *symbols_lookup(const struct symbol_table *table, uintptr_t addr, uintptr_t *offset)
+{
+	uintptr_t where = addr - table->base;
+	uint32_t low = 0;
+	uint32_t high = table->count;
+
+	if (addr < table->base || where >= table->size)
+		return NULL;
+	/* The last symbol that does not start after `where`. */
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (table->offsets[middle] <= where)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0)
+		return NULL;
+	if (offset != NULL)
+		*offset = where - table->offsets[low - 1];
+	return table->names + table->name_offsets[low - 1];
+}
+
+const char *symbols_find(uintptr_t addr, uintptr_t *offset)
+{
+	struct symbol_table table;
+
+	symbols_table(&table);
+	return symbols_lookup(&table, addr, offset);
+}
+
+const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX])
+{
+	uintptr_t offset = 0;
+	const char *name = symbols_find(addr, &offset);
+
+	if (name == NULL)
+		gr_snprintf(buf, SYMBOL_TEXT_MAX, "?");
+	else /* A long name is cut, its offset never: 64 = 42 + "+0x" + 16 digits and NUL, rounded up. */
+		gr_snprintf(buf, SYMBOL_TEXT_MAX, "%.42s+0x%lx", name, (unsigned long)offset);
+	return buf;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for code addresses. The kernel is linked twice: tools/symtab.py turns `nm -n` of the first link into a table in
+ * .rodata.symtab, behind the text, so that the second link moves no function.
+ */
+#ifndef BOOT_SYMBOLS_H
+#define BOOT_SYMBOLS_H
+
+#include "lib/defs.h"
+
+/* Function i starts at base + offsets[i] and is called names + name_offsets[i]. */
+struct symbol_table {
+	uintptr_t base;		 /* where the running code reaches the first byte of the image */
+	uintptr_t size;		 /* bytes of text from base */
+	const uint32_t *offsets; /* ascending */
+	const uint32_t *name_offsets;
+	const char *names; /* NUL-terminated strings */
+	uint32_t count;
+};
+
+/*
+ * The name of the function that contains addr, and addr's distance from its start; NULL when addr is outside
+ * [base, base + size) or before the first symbol. offset may be NULL.
+ */
+const char *symbols_lookup(const struct symbol_table *table, uintptr_t addr, uintptr_t *offset);
+
+/* The same in the running image's own table. */
+const char *symbols_find(uintptr_t addr, uintptr_t *offset);
+
+#define SYMBOL_TEXT_MAX 64
+/* "name+0x1c", cut to the buffer; "?" where no symbol is known. Returns buf. */
+const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
+
+/* The running image's table. In the kernel it is the embedded one (boot/symbols_image.c); the host tests supply their own. */
+void symbols_table(struct symbol_table *out);
+
+#endif
