@@ -16,15 +16,30 @@
 
 #define FRAMES_CLASS_SPLIT GIB(4) /* a bank never crosses it */
 
-struct frames;
+struct frames {
+	/* Written at boot, read by everybody; private to mm/frames*.c. */
+	uintptr_t map;	      /* address of the record of frame 0 (may wrap: only banks' parts exist) */
+	uint64_t *sections;   /* section table: bank | enum section_state for each GiB; states change under the bank's lock */
+	uint64_t n_sections;
+	struct buddy *banks;  /* >= 4 GiB by address, then < 4 GiB by address */
+	struct buddy *low;    /* the first of those below 4 GiB */
+	unsigned bank_count;
+	/* Relaxed atomics. */
+	uint64_t failures;
+	uint64_t bad_frees;
+};
 
 /* ---- bring-up (boot: one CPU) ------------------------------------------------------------------------------------- */
 
+/* Bytes that the section table takes for each GiB of physical address space. */
+#define FRAMES_SECTION_BYTES sizeof(uint64_t)
+
 /*
  * map: the vmemmap's base (address of the record of frame 0; only parts that describe banks are ever touched).
- * sections: zeroed bytes, one for each GiB of physical address space from 0 to the end of the last bank, n_sections of them.
+ * sections: n_sections zeroed words, FRAMES_SECTION_BYTES each, one for each GiB of physical address space from 0 to the end of
+ * the last bank.
  */
-void frames_init(struct frames *f, struct page *map, uint8_t *sections, uint64_t n_sections);
+void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_t n_sections);
 
 /* Bytes of metadata (without mem_map) that a bank of frames [start, start + pages) needs; alignment 64. */
 uint64_t frames_bank_metadata_size(pfn_t start, uint64_t pages);

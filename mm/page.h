@@ -44,6 +44,45 @@ struct page {
 };
 _Static_assert(sizeof(struct page) == 8, "mem_map is 8 bytes a page: 2 MiB for each 1 GiB section");
 
+/*
+ * The same record as one word, for code that reads or writes all of it at once: ref in bits 31:0, order 36:32, state 39:37,
+ * tag 47:40, aux 63:48 (how both compilers lay out the bit-fields above on a little-endian machine; a test compares).
+ */
+typedef uint64_t __attribute__((may_alias)) page_word_t;
+
+#define PAGE_WORD_ORDER_SHIFT 32
+#define PAGE_WORD_STATE_SHIFT 37
+#define PAGE_WORD_TAG_SHIFT 40
+#define PAGE_WORD_TAG_MASK ((uint64_t)0xff << PAGE_WORD_TAG_SHIFT)
+#define PAGE_WORD_AUX_MASK ((uint64_t)0xffff << 48)
+
+static inline uint64_t page_word(uint32_t ref, unsigned order, enum page_state state, unsigned tag)
+{
+	return ref | (uint64_t)order << PAGE_WORD_ORDER_SHIFT | (uint64_t)state << PAGE_WORD_STATE_SHIFT |
+	       (uint64_t)tag << PAGE_WORD_TAG_SHIFT;
+}
+
+static inline uint32_t page_word_ref(uint64_t w)
+{
+	return (uint32_t)w;
+}
+
+static inline unsigned page_word_order(uint64_t w)
+{
+	return (unsigned)(w >> PAGE_WORD_ORDER_SHIFT) & 31;
+}
+
+static inline unsigned page_word_state(uint64_t w)
+{
+	return (unsigned)(w >> PAGE_WORD_STATE_SHIFT) & 7;
+}
+
+static inline unsigned page_word_tag(uint64_t w)
+{
+	return (unsigned)(w >> PAGE_WORD_TAG_SHIFT) & 0xff;
+}
+
+/* "none", "pgtable", "heap", ...; "user" for every number from TAG_USER on. Never NULL. */
 const char *page_tag_name(unsigned tag);
 
 #endif
