@@ -279,23 +279,136 @@ $(BUILD)/host-$(1)/suites/%: $(BUILD)/host-$(1)/tests/suites/%.o $$(HOST_$(1)_MA
 endef
 $(foreach b,$(HOST_BUILDS),$(eval $(call host_build,$(b))))
 
-# A suite that hangs is a failure, not a wait.
-PROVE := prove --failures --exec 'timeout -k 5 300'
+# tap_run.py ends a suite that hangs, and keeps the TAP in $(BUILD)/tap for .ci/run to count.
+export GRANULE_TAP_DIR := $(BUILD)/tap
+NPROC := $(shell nproc 2>/dev/null || echo 2)
+PROVE := prove --failures --exec 'python3 tools/tap_run.py'
+# Without -j from the caller the whole machine is used.
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS))$(filter -j%,$(MAKEFLAGS)),,-j$(NPROC))
+SUBMAKE = $(MAKE) --no-print-directory $(PARALLEL)
 
 .PHONY: test-host test-host-clang test-host-gcc test-host-tsan
-test-host: test-host-clang test-host-gcc
+test-host: $(HOST_clang_SUITES) $(HOST_gcc_SUITES)
+	$(Q)$(PROVE) -j$(NPROC) $^
 test-host-clang test-host-gcc test-host-tsan: test-host-%:
-	$(Q)test -n '$(SUITE_NAMES)' || { echo "no suites in tests/suites" >&2; exit 1; }
-	$(Q)$(MAKE) --no-print-directory $(HOST_$*_SUITES)
-	@echo "host suites, $* build:"
-	$(Q)$(PROVE) $(HOST_$*_SUITES)
+	$(Q)$(SUBMAKE) $(HOST_$*_SUITES)
+	$(Q)$(PROVE) -j$(NPROC) $(HOST_$*_SUITES)
+
+# ---- machines in QEMU ----------------------------------------------------------------------------------------------------
+
+# A test for prove is an executable file: these are commands wrapped as one.
+define wrapper
+$(Q)mkdir -p $(@D); printf '#!/bin/sh\nexec %s\n' '$(1)' >$@.tmp; chmod +x $@.tmp; mv $@.tmp $@
+endef
+
+QEMU_TOOLCHAINS := clang gcc
+ONLY ?=
+JOBS ?= $(NPROC)
+
+$(BUILD)/t/qemu-%: FORCE
+	$(call wrapper,python3 tests/qemu/run.py --toolchain $* --build $(BUILD)/$*-$(VARIANT) --jobs $(JOBS)$(if $(ONLY), --only "$(ONLY)"))
+
+.PHONY: test-qemu kernel-clang kernel-gcc
+test-qemu: kernel-$(TOOLCHAIN) $(BUILD)/t/qemu-$(TOOLCHAIN)
+	$(Q)GRANULE_TIMEOUT=900 $(PROVE) $(BUILD)/t/qemu-$(TOOLCHAIN)
+
+kernel-clang kernel-gcc: kernel-%:
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=$* SUITE= all
+
+.PHONY: run debug
+run: setup
+	$(Q)$(SUBMAKE) SUITE= all
+	$(Q)tools/run $(BUILD)/granule.img $(WORDS)
+
+debug: all
+	$(Q)DEBUG=1 tools/run $(BUILD)/granule.img $(WORDS)
+
+# ---- fuzzing --------------------------------------------------------------------------------------------------------------
+
+FUZZERS := $(addprefix $(BUILD)/host-fuzz/fuzz/,$(basename $(notdir $(FUZZ_C))))
+
+$(BUILD)/host-fuzz/fuzz/%: $(BUILD)/host-fuzz/tests/fuzz/%.o $(BUILD)/host-fuzz/libcode.a
+	@mkdir -p $(@D)
+	$(call say,LD fuzz,$@)$(CLANG) $(HOST_FLAGS) $(HOST_fuzz_FLAGS) -fsanitize=fuzzer $(filter %.o %.a,$^) -o $@
+
+$(BUILD)/t/fuzz-short: FORCE
+	$(call wrapper,python3 tools/fuzz.py --seconds 10 $(FUZZERS))
+
+.PHONY: fuzz
+fuzz: $(FUZZERS)
+	$(Q)python3 tools/fuzz.py --seconds $(TIME) $(FUZZERS)
+
+# ---- the behaviour inventory -----------------------------------------------------------------------------------------------
+
+$(BUILD)/t/inventory: FORCE
+	$(call wrapper,python3 tools/inventory.py check --build $(BUILD))
+
+.PHONY: inventory inventory-traces
+inventory: inventory-traces $(BUILD)/t/inventory
+	$(Q)$(PROVE) $(BUILD)/t/inventory
+inventory-traces: $(HOST_trace_SUITES)
+
+# ---- all tests ---------------------------------------------------------------------------------------------------------------
+
+.PHONY: setup test test-all
+setup:
+	$(Q)tools/setup
+
+test: setup
+	$(Q)rm -f $(BUILD)/tap/host-*.tap $(BUILD)/tap/t.*.tap
+	$(Q)$(SUBMAKE) kernel-gcc
+	$(Q)$(SUBMAKE) kernel-clang
+	$(Q)$(SUBMAKE) $(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(FUZZERS) inventory-traces
+	$(Q)$(MAKE) --no-print-directory test-all
+
+# One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
+TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS)) fuzz-short inventory)
+test-all: $(TESTS_ALONE)
+	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
+		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
 
 # ---- everything else -----------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: compile_commands.json
+	$(Q)CLANG='$(CLANG)' CLANG_FORMAT='$(call pick,clang-format)' CLANG_TIDY='$(call pick,clang-tidy)' \
+		GCC='$(HOST_GCC)' JOBS=$(NPROC) FLAGS='$(COMMON) $(HOST_FLAGS)' GRANULE_TIMEOUT=900 $(PROVE) tools/lint
 
 compile_commands.json: $(OUT)/flags $(OUT)/sources tools/compile_commands.py
 	$(call say,GEN,$@)python3 tools/compile_commands.py '$(CC) $(CFLAGS_TARGET)' $(filter %.c,$(KERNEL_SRC)) \
 		-- '$(HOST_clang_CC) $(COMMON) $(HOST_FLAGS)' $(HOST_ARCH_C) $(HOST_TEST_C) $(FUZZ_C) >$@
 
+# Headers that an embedder includes: the contracts of lib, arch and mm; the boot's stay here.
+INSTALL_HEADERS := $(wildcard mm/granule*.h)
+
+.PHONY: install
+install: library
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/granule
+	install -m 644 $(BUILD)/libgranule.a $(DESTDIR)$(PREFIX)/lib/
+	for h in $(INSTALL_HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/granule/$$h || exit 1; done
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/granule.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/granule.pc
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD) compile_commands.json
+
+.PHONY: help
+help:
+	@echo 'make                    the kernel ($(BUILD)/granule.elf, granule.img) and $(BUILD)/libgranule.a'
+	@echo 'make run                boot 2 GiB and 4 CPUs in QEMU; WORDS="verbose ..." is the command line'
+	@echo 'make debug              the same, waiting for gdb on port 1234'
+	@echo 'make test               everything: both compilers, host suites, QEMU matrix, short fuzz, inventory'
+	@echo 'make test-host          the suites on this machine, under sanitizers and as gcc builds them'
+	@echo 'make SUITE=buddy        one suite on this machine (test-host-clang, -gcc, -tsan: one build)'
+	@echo 'make test-qemu          the QEMU matrix of TOOLCHAIN; ONLY=PATTERN picks machines, JOBS=N'
+	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
+	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all'
+	@echo 'make lint               format, clang-tidy, cppcheck, gcc -fanalyzer, include floors, lock probes'
+	@echo 'make library            $(BUILD)/libgranule.a alone'
+	@echo 'make objects            compile the kernel without linking'
+	@echo 'make compile_commands.json'
+	@echo 'make install            library, headers and granule.pc below DESTDIR and PREFIX=$(PREFIX)'
+	@echo 'make clean'
+	@echo
+	@echo 'TOOLCHAIN=clang|gcc  CROSS_COMPILE=aarch64-none-elf-  VARIANT=release|debug|ubsan  BUILD=build  V=1'
