@@ -44,4 +44,37 @@ struct mm_bringup {
 	uint64_t linear_bytes;	     /* RAM in the linear map */
 };
 
+/* What mm_init() works on. All objects live as long as the system. */
+struct mm_init_config {
+	const struct ram_map *ram;
+	struct frames *frames;	  /* storage; initialised by mm_init() */
+	struct pgtable *tables;	  /* the kernel's: linear map and mem_map are made here */
+	struct pt_pool *pool;	  /* where tables come from until the hand-over */
+	uint64_t memmap_va;	  /* mem_map: address of the record of frame 0 */
+	unsigned linear_bits;	  /* RAM at or above 2^linear_bits cannot be mapped and is left out, with a line that says so */
+	void (*hand_over)(void *ctx, const struct page_allocator *a); /* registers the frames as the table allocator */
+	void *ctx;
+};
+
+/*
+ * Brings memory up. What cannot go on panics with the seed's texts, each followed by the numbers that explain it:
+ *	PANIC: No RAM regions found in DTB
+ *	PANIC: All RAM is reserved - no free memory
+ *	PANIC: Cannot allocate mem_map - insufficient contiguous memory
+ *	PANIC: PT_POOL exhausted - ...	(counted before anything is built)
+ */
+void mm_init(const struct mm_init_config *config, struct mm_bringup *out);
+
+/* Takes the heap's reservation; panics with "Failed to allocate heap". */
+void mm_init_heap(struct mm_bringup *up);
+
+/*
+ * The next planned bank at or after address from: RAM up to the next limit class (4 GiB), together with all RAM that shares its
+ * last section. Fills start, pages and numa_node. False at the end.
+ */
+bool mm_plan_bank(const struct ram_map *ram, uint64_t from, uint64_t limit, struct mm_bank *out);
+
+/* The page allocator that the hand-over registers: order-0 frames tagged TAG_PGTABLE. */
+extern struct page_allocator mm_frame_allocator;
+
 #endif

@@ -7,7 +7,7 @@
  *	0xffff800000000000  mem_map	256 GiB	8 bytes for each page frame of the 128 TiB
  *	0xffff900000000000  vmalloc/ioremap  1 TiB
  *	0xffffa00000000000  image	  1 GiB	link address; the image may run at any 2 MiB-aligned address in the region
- *	0xffffb00000000000  fixmap	 16 MiB	device tree, early console, and other things at compile-time addresses
+ *	0xffffb00000000000  fixmap	 32 MiB	device tree, early console, and other things at compile-time addresses
  */
 #ifndef MM_LAYOUT_H
 #define MM_LAYOUT_H
@@ -26,7 +26,7 @@
 #define LAYOUT_FIXMAP_FDT 0xffffb00000000000
 #define LAYOUT_FIXMAP_FDT_SIZE 0x400000
 #define LAYOUT_FIXMAP_CONSOLE 0xffffb00000400000 /* 64 KiB of device registers */
-#define LAYOUT_FIXMAP_CLAIMS 0xffffb00000800000  /* records of the RAM map when they outgrow the image's */
-#define LAYOUT_FIXMAP_CLAIMS_SIZE 0x800000
+#define LAYOUT_FIXMAP_CLAIMS 0xffffb00001000000  /* records of the RAM map when they outgrow the image's */
+#define LAYOUT_FIXMAP_CLAIMS_SIZE 0x1000000
 
 #endif
