@@ -110,7 +110,7 @@ KERNEL_SRC := $(BOOT_S) $(BOOT_C) $(ARCH_S) $(ARCH_C) $(MM_C) $(LIB_C) $(SUITES)
 # Files of the target that hold no register access of their own (or whose instructions arch/aarch64/insn.h records on
 # the host): the host tests call them.
 ARCH_PURE := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c mmu_on.c features.c))
-BOOT_PURE := $(wildcard $(addprefix boot/,symbols.c cmdline.c))
+BOOT_PURE := $(wildcard $(addprefix boot/,symbols.c cmdline.c format_size.c line_edit.c))
 HOST_ARCH_C := $(wildcard arch/host/*.c)
 HOST_TEST_C := $(wildcard tests/host/*.c)
 HOST_MAIN_C := $(filter tests/host/main.c,$(HOST_TEST_C))
@@ -229,7 +229,7 @@ $(BUILD)/libgranule.a: $(OUT)/libgranule.a FORCE
 #	trace	every function entry is recorded, for the behaviour inventory
 #	fuzz	libFuzzer with both sanitizers
 
-HOST_FLAGS := -DGRANULE_HOST -fno-omit-frame-pointer -fno-common -pthread
+HOST_FLAGS := -fno-omit-frame-pointer -fno-common -pthread
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 HOST_clang_CC := $(CLANG)
@@ -240,18 +240,22 @@ HOST_tsan_CC := $(CLANG)
 HOST_tsan_FLAGS := -O1 -fsanitize=thread
 HOST_trace_CC := $(HOST_GCC)
 HOST_trace_FLAGS := -O0 -fno-inline -finstrument-functions -fno-pie -no-pie
+HOST_trace_EXTRA := tests/trace/host.c
 HOST_fuzz_CC := $(CLANG)
 HOST_fuzz_FLAGS := -O1 $(SANITIZE)
 HOST_BUILDS := clang gcc tsan trace fuzz
 
 HOST_CODE := $(LIB_C) $(MM_C) $(ARCH_PURE) $(BOOT_PURE) $(HOST_ARCH_C) $(filter-out $(HOST_MAIN_C),$(HOST_TEST_C))
-SUITE_NAMES := $(if $(SUITE),$(SUITE),$(basename $(notdir $(SUITES))))
+# A suite all of whose tests are TEST_ON(TAP_TARGET, ...) makes no host program.
+HOST_TEST := ^TEST\(|^TEST_ON\((TAP_HOST|TAP_BOTH)
+HOST_SUITES := $(if $(SUITES),$(shell grep -lE '$(HOST_TEST)' $(SUITES)))
+SUITE_NAMES := $(if $(SUITE),$(SUITE),$(basename $(notdir $(HOST_SUITES))))
 
 # $(1): name of the build
 define host_build
 HOST_$(1) := $(BUILD)/host-$(1)
 HOST_$(1)_OBJ := $$(call objects,$(BUILD)/host-$(1),$(HOST_CODE))
-HOST_$(1)_MAIN := $$(call objects,$(BUILD)/host-$(1),$(HOST_MAIN_C))
+HOST_$(1)_MAIN := $$(call objects,$(BUILD)/host-$(1),$(HOST_MAIN_C) $$(HOST_$(1)_EXTRA))
 HOST_$(1)_SUITES := $$(addprefix $(BUILD)/host-$(1)/suites/,$(SUITE_NAMES))
 
 $(BUILD)/host-$(1)/flags: FORCE

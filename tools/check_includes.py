@@ -52,10 +52,10 @@ def rule_for(path):
 
 def check_includes(root, path, text, complaints, graph):
     rule = rule_for(path)
-    # Between #ifdef GRANULE_HOST and its end stands code that is compiled for the host only.
+    # Between one of these and its end stands code that is compiled for the host only.
     host_only = False
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"#\s*if(def\s+|\s+defined\(?\s*)GRANULE_HOST", line):
+        if re.match(r"#\s*if\s+(__STDC_HOSTED__|INSN_RECORDED)\s*$", line):
             host_only = True
         elif host_only and re.match(r"#\s*(else|endif|elif)", line):
             host_only = False
