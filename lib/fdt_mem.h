@@ -22,13 +22,14 @@ struct fdt_region {
 	int node;      /* FDT_NONE for MEMRESERVE */
 	unsigned index; /* which tuple or entry */
 	bool no_map;
-	bool reusable;
+	bool reusable;	/* never together with no_map, which wins (as in Linux) */
 	uint32_t numa_node; /* MEMORY: numa-node-id, 0 when absent */
 	uint64_t alignment; /* DYNAMIC: a power of two, at least 4 KiB */
 };
 
 struct fdt_region_iter {
 	int node;	/* private: start with { 0 } */
+	int parent;
 	unsigned index;
 	unsigned stage;
 };
@@ -36,17 +37,26 @@ struct fdt_region_iter {
 /*
  * The next bank: every tuple of every enabled node with device_type "memory" (wherever in the tree it stands, cells as its
  * parent says). Zero-size tuples are passed over. 1: *out is filled; 0: the end; -1: malformed, fdt->error says how.
+ * A node is not believed to be memory by its name: device_type is required (3.4; so does Linux).
  */
-int get_memory_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_region *out);
+must_check int get_memory_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_region *out);
 
-/* The same for reservations: first every /reserved-memory child that is enabled, in tree order, then /memreserve/. */
-int get_reserved_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_region *out);
+/*
+ * The same for reservations: first every /reserved-memory child that is enabled, in tree order, then /memreserve/. A child with
+ * `reg` is static whatever else it has (3.5.2); one with neither `reg` nor `size`, and every empty range, is passed over.
+ * `size` and `alignment` are read by their own length: the specification counts them in #size-cells, Linux wants
+ * #address-cells for `alignment`, and trees exist for both. An alignment below 4 KiB is raised to it.
+ */
+must_check int get_reserved_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_region *out);
 
-/* The i-th alloc-ranges tuple of a DYNAMIC region: 1, 0 at the end (none at all: anywhere), -1 malformed. */
-int fdt_alloc_range(struct fdt *fdt, const struct fdt_region *r, unsigned i, uint64_t *base, uint64_t *size);
+/* The i-th alloc-ranges tuple of a DYNAMIC region: 1 (size may be 0), 0 at the end (none at all: anywhere), -1 malformed. */
+must_check int fdt_alloc_range(struct fdt *fdt, const struct fdt_region *r, unsigned i, uint64_t *base, uint64_t *size);
 
-/* /chosen linux,initrd-start and -end (one or two cells each). 1: there is one and start < end; 0: none; -1: malformed. */
-int fdt_initrd(struct fdt *fdt, uint64_t *start, uint64_t *end);
+/*
+ * /chosen linux,initrd-start and -end (one or two cells each). 1: there is one and start < end; 0: none, or an empty one;
+ * -1: malformed (one without the other, another length, end before start).
+ */
+must_check int fdt_initrd(struct fdt *fdt, uint64_t *start, uint64_t *end);
 
 /* /chosen bootargs, or "". */
 const char *fdt_bootargs(const struct fdt *fdt);
