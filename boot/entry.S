@@ -79,7 +79,8 @@ entry:
 	msr	vbar_el3, x0
 	mrs	x24, sctlr_el3
 3:	isb
-	tst	x24, #(SCTLR_M | SCTLR_C)
+	mov	x0, #(SCTLR_M | SCTLR_C)
+	tst	x24, x0
 	b.eq	4f
 	bl	leave_mmu
 4:	bl	elect_boot_cpu

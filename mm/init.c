@@ -13,7 +13,8 @@
 
 #define BLOCK MIB(2)		 /* what one level-2 entry maps */
 #define SECTION GIB(1)
-#define WINDOW_SPARE MIB(2)	 /* free memory that the window must hold beside the records: every later table comes from it */
+#define WINDOW_SPARE KIB(256)	 /* free memory that the window must hold beside the records: every later table comes from it */
+#define WINDOW_AHEAD MIB(2)	 /* how far behind the records the window reaches, when there is that much, before its section ends */
 #define RECORD_BYTES sizeof(struct page)
 
 struct page_allocator mm_frame_allocator;
@@ -150,10 +151,21 @@ static uint64_t linear_va(uint64_t pa)
 	return (uint64_t)(uintptr_t)phys_to_virt(paddr(pa));
 }
 
+/* An embedder's linear map is there already. */
 static void map_linear(struct mm_bringup *up, struct range r)
 {
-	must(pgtable_map(up->tables, linear_va(r.base), paddr(r.base), r.end - r.base, data_attrs, 0), "linear map", r);
+	if (up->tables)
+		must(pgtable_map(up->tables, linear_va(r.base), paddr(r.base), r.end - r.base, data_attrs, 0),
+		     "linear map", r);
 	up->linear_bytes += r.end - r.base;
+}
+
+static void map_memmap_at(const struct mm_init_config *c, struct range va, paddr_t pa)
+{
+	if (c->tables)
+		must(pgtable_map(c->tables, va.base, pa, va.end - va.base, data_attrs, 0), "mem_map", va);
+	else
+		must(c->map_memmap(c->ctx, va.base, pa, va.end - va.base), "mem_map", va);
 }
 
 /* Maps the part of the bank's mem_map (stolen as one run) that lies in [va.base, va.end). */
@@ -162,8 +174,7 @@ static void map_memmap(const struct mm_init_config *c, const struct mm_bank *ban
 	uint64_t offset = va.base - memmap_range(c, bank).base;
 
 	if (va.base < va.end)
-		must(pgtable_map(c->tables, va.base, paddr(bank->metadata.v + offset), va.end - va.base, data_attrs, 0),
-		     "mem_map", va);
+		map_memmap_at(c, va, paddr(bank->metadata.v + offset));
 }
 
 /* ---- the frames as table allocator ------------------------------------------------------------------------------------- */
@@ -235,6 +246,17 @@ struct first {
 	struct range window;
 };
 
+/* Free memory in the window beside the bank's records: every later table comes from it. */
+static uint64_t spare_in(const struct mm_init_config *c, const struct mm_bank *bank, struct range window)
+{
+	uint64_t spare = 0;
+	struct range r;
+
+	for (uint64_t a = window.base; next_free(c->ram, a, window, &r); a = r.end)
+		spare += r.end - r.base;
+	return spare - bank->metadata_bytes;
+}
+
 /*
  * The window of a bank: 2 MiB blocks of mappable RAM around the records, to the end of the section in which records and spare
  * memory end. Whole blocks, so that it costs at most two level-2 tables whatever lies around it.
@@ -246,25 +268,13 @@ static bool choose_window(const struct mm_init_config *c, struct mm_bank *bank, 
 	for (uint64_t a = in.base; next_mappable(c->ram, a, in, &run); a = run.end) {
 		struct range blocks = { ALIGN_UP(run.base, BLOCK), ALIGN_DOWN(run.end, BLOCK) };
 
-		if (blocks.base >= blocks.end)
-			continue;
 		for (uint64_t b = blocks.base; next_free(c->ram, b, blocks, &piece); b = piece.end) {
-			uint64_t end;
-
 			if (!place_records(c, bank, piece, extra))
 				continue;
-			end = bank->metadata.v + bank->metadata_bytes;
-			/* All later tables come from the window: it must hold some free memory beside the records. */
 			window->base = max_u64(blocks.base, ALIGN_DOWN(bank->metadata.v, SECTION));
-			window->end = min64(blocks.end, ALIGN_UP(end + WINDOW_SPARE, SECTION));
-			uint64_t spare = 0;
-			struct range f;
-			for (uint64_t x = window->base; spare < WINDOW_SPARE / 8 && next_free(c->ram, x, *window, &f); x = f.end) {
-				spare += f.end - f.base;
-				if (f.base <= bank->metadata.v && bank->metadata.v < f.end)
-					spare -= bank->metadata_bytes;
-			}
-			if (spare >= WINDOW_SPARE / 8)
+			window->end = min64(blocks.end,
+					    ALIGN_UP(bank->metadata.v + bank->metadata_bytes + WINDOW_AHEAD, SECTION));
+			if (spare_in(c, bank, *window) >= WINDOW_SPARE)
 				return true;
 		}
 	}
@@ -283,25 +293,29 @@ static struct range window_memmap(const struct mm_init_config *c, const struct m
 	return memmap_range(c, &part);
 }
 
+/* Counted before anything is built: a boot that cannot finish says so with the number. */
+static void count_tables(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first, struct range memmap)
+{
+	uint64_t memmap_pa = first->bank.metadata.v + (memmap.base - memmap_range(c, &first->bank).base);
+	uint64_t missing = pgtable_tables_missing(c->tables, linear_va(first->window.base), paddr(first->window.base),
+						  first->window.end - first->window.base, 0) +
+			   pgtable_tables_missing(c->tables, memmap.base, paddr(memmap_pa), memmap.end - memmap.base, 0);
+
+	up->pool_tables_needed = (unsigned)missing + c->pool->used;
+	if (missing > pt_pool_available(c->pool))
+		panic("PT_POOL exhausted - the first window needs %lu tables, %u of %u are left", (unsigned long)missing,
+		      pt_pool_available(c->pool), c->pool->tables);
+}
+
 static void start_first_bank(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first,
 			     uint64_t n_sections)
 {
 	struct range memmap = window_memmap(c, &first->bank, first->window);
 	uint64_t bitmaps = frames_bank_metadata_size(first->bank.start, first->bank.pages);
 	uint64_t bitmaps_pa = first->bank.metadata.v + first->bank.memmap_bytes;
-	uint64_t missing;
 
-	/* Counted before anything is built: a boot that cannot finish says so with the number. */
-	missing = pgtable_tables_missing(c->tables, linear_va(first->window.base), paddr(first->window.base),
-					 first->window.end - first->window.base, 0) +
-		  pgtable_tables_missing(c->tables, memmap.base,
-					 paddr(first->bank.metadata.v + (memmap.base - memmap_range(c, &first->bank).base)),
-					 memmap.end - memmap.base, 0);
-	up->pool_tables_needed = (unsigned)missing + c->pool->used;
-	if (missing > pt_pool_available(c->pool))
-		panic("PT_POOL exhausted - the first window needs %lu tables, %u of %u are left", (unsigned long)missing,
-		      pt_pool_available(c->pool), c->pool->tables);
-
+	if (c->tables)
+		count_tables(c, up, first, memmap);
 	map_linear(up, first->window);
 	map_memmap(c, &first->bank, memmap);
 
@@ -338,8 +352,7 @@ static void *borrow_records(const struct mm_init_config *c, struct mm_bank *bank
 
 	for (uint64_t va = map.base; va < map.end; va += PAGE_SIZE) {
 		must(frames_alloc(c->frames, 0, 0, TAG_MEMMAP, &f), "borrowed mem_map", bank_range(bank));
-		must(pgtable_map(c->tables, va, pfn_to_paddr(f), PAGE_SIZE, data_attrs, 0), "mem_map",
-		     (struct range){ va, va + PAGE_SIZE });
+		map_memmap_at(c, (struct range){ va, va + PAGE_SIZE }, pfn_to_paddr(f));
 	}
 	while ((PAGE_SIZE << order) < bitmaps)
 		order++;
@@ -388,7 +401,8 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 	uint64_t n_sections = 0, from, largest = 0;
 	struct first first = { .index = 0 };
 	struct mm_bank bank;
-	struct range piece;
+	struct frames_stats stats;
+	struct range piece, all, part;
 	bool found = false;
 	unsigned order = 0;
 	pfn_t f;
@@ -423,14 +437,15 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 
 	start_first_bank(c, up, &first, n_sections);
 	up->stolen_bytes = first.bank.metadata_bytes;
-	struct frames_stats stats;
 	frames_get_stats(c->frames, &stats);
 	log_info("buddy: up on bank 0x%lx, %lu pages free\n", (unsigned long)bank_range(&first.bank).base,
 		 (unsigned long)stats.free_pages);
 
 	mm_frame_allocator = (struct page_allocator){ alloc_table, free_table, c->frames };
-	c->hand_over(c->ctx, &mm_frame_allocator);
-	log_info("MMU: hand-over to the page allocator\n");
+	if (c->tables) {
+		c->hand_over(c->ctx, &mm_frame_allocator);
+		log_info("MMU: hand-over to the page allocator\n");
+	}
 
 	while ((PAGE_SIZE << order) < up->bank_count * sizeof(struct mm_bank))
 		order++;
@@ -440,7 +455,8 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 	up->banks = phys_to_virt(pfn_to_paddr(f));
 
 	/* The rest of the first bank. */
-	struct range all = memmap_range(c, &first.bank), part = window_memmap(c, &first.bank, first.window);
+	all = memmap_range(c, &first.bank);
+	part = window_memmap(c, &first.bank, first.window);
 	map_memmap(c, &first.bank, (struct range){ all.base, part.base });
 	map_memmap(c, &first.bank, (struct range){ part.end, all.end });
 	map_and_give(up, bank_range(&first.bank), first.window, records_range(&first.bank));
@@ -458,8 +474,10 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 		if (!up->banks[i].metadata_bytes)
 			start_bank(c, up, &up->banks[i]);
 
-	up->pool_peak = c->pool->peak;
-	up->dynamic_tables = c->tables->dynamic_tables;
+	if (c->tables) {
+		up->pool_peak = c->pool->peak;
+		up->dynamic_tables = c->tables->dynamic_tables;
+	}
 }
 
 void mm_init_heap(struct mm_bringup *up)

@@ -48,11 +48,16 @@ struct mm_bringup {
 struct mm_init_config {
 	const struct ram_map *ram;
 	struct frames *frames;	  /* storage; initialised by mm_init() */
-	struct pgtable *tables;	  /* the kernel's: linear map and mem_map are made here */
-	struct pt_pool *pool;	  /* where tables come from until the hand-over */
+	struct pgtable *tables;	  /* the kernel's: linear map and mem_map are made here; NULL: see map_memmap */
+	struct pt_pool *pool;	  /* where tables come from until the hand-over; with tables */
 	uint64_t memmap_va;	  /* mem_map: address of the record of frame 0 */
 	unsigned linear_bits;	  /* RAM at or above 2^linear_bits cannot be mapped and is left out, with a line that says so */
-	void (*hand_over)(void *ctx, const struct page_allocator *a); /* registers the frames as the table allocator */
+	void (*hand_over)(void *ctx, const struct page_allocator *a); /* registers the frames as the table allocator; with tables */
+	/*
+	 * For an embedder whose own page tables map all RAM already (arch_linear_base says where): maps [pa, pa + size) read-write at
+	 * va in mem_map, all multiples of 4 KiB. Returns an mm_error.
+	 */
+	int (*map_memmap)(void *ctx, uint64_t va, paddr_t pa, uint64_t size);
 	void *ctx;
 };
 
