@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The small things of arch/arch.h that are one or two instructions: which CPU, interrupts, a pause, limits. */
+#include "arch/aarch64/features.h"
+#include "arch/aarch64/insn.h"
+#include "arch/arch.h"
+
+uintptr_t arch_linear_base;
+
+/* TPIDR_EL1 holds the index of the CPU (not a pointer). The boot writes it on each CPU before C code that asks runs there. [AR21] */
+unsigned arch_cpu_id(void)
+{
+	return (unsigned)READ_SYSREG(tpidr_el1);
+}
+
+/* DAIF.I and F; debug and SError stay as they are. PSTATE writes need no ISB (Arm ARM DDI 0487, C5.1.3). [AR22] */
+unsigned long arch_irq_save(void)
+{
+	unsigned long state = READ_SYSREG(daif);
+
+	__asm__ volatile("msr daifset, #3" ::: "memory");
+	return state;
+}
+
+void arch_irq_restore(unsigned long state)
+{
+	WRITE_SYSREG(daif, state);
+}
+
+void arch_cpu_relax(void)
+{
+	__asm__ volatile("yield" ::: "memory");
+}
+
+/* [AR23] */
+unsigned arch_pa_bits(void)
+{
+	return cpu_features.pa_bits;
+}
