@@ -18,8 +18,11 @@ V ?= 0
 ifeq ($(filter $(TOOLCHAIN),clang gcc),)
 $(error TOOLCHAIN is clang or gcc, not "$(TOOLCHAIN)")
 endif
-ifeq ($(filter $(VARIANT),release debug ubsan),)
-$(error VARIANT is release, debug or ubsan, not "$(VARIANT)")
+ifeq ($(filter $(VARIANT),release debug ubsan trace),)
+$(error VARIANT is release, debug, ubsan or trace, not "$(VARIANT)")
+endif
+ifeq ($(TOOLCHAIN)-$(VARIANT),clang-trace)
+$(error VARIANT=trace needs TOOLCHAIN=gcc: only gcc can leave files out of -finstrument-functions)
 endif
 
 SHELL := /bin/sh
@@ -85,10 +88,13 @@ TARGET_FLAGS += -mno-outline-atomics
 TRAP_UBSAN := -fsanitize=undefined -fsanitize-undefined-trap-on-error
 endif
 
-# debug only turns the optimiser down; ubsan traps (BRK) on undefined behaviour, in the kernel as well.
+# debug only turns the optimiser down; ubsan traps (BRK) on undefined behaviour, in the kernel as well; trace records every
+# function entered (tests/trace), but for the code that runs from the identity map, where the recorder is not.
 VARIANT_FLAGS_release := -O2
 VARIANT_FLAGS_debug := -Og
 VARIANT_FLAGS_ubsan := -O2 $(TRAP_UBSAN)
+VARIANT_FLAGS_trace := -O2 -finstrument-functions \
+	-finstrument-functions-exclude-file-list=arch/aarch64/mmu_on,arch/aarch64/insn
 
 CFLAGS_TARGET := $(COMMON) $(TARGET_FLAGS) $(VARIANT_FLAGS_$(VARIANT)) $(EXTRA_CFLAGS)
 ASFLAGS_TARGET := -I. -g -march=armv8-a -D__ASSEMBLY__
@@ -106,6 +112,9 @@ BOOT_S := $(wildcard boot/*.S)
 SUITES := $(wildcard tests/suites/*.c)
 
 KERNEL_SRC := $(BOOT_S) $(BOOT_C) $(ARCH_S) $(ARCH_C) $(MM_C) $(LIB_C) $(SUITES)
+ifeq ($(VARIANT),trace)
+KERNEL_SRC += tests/trace/target.c
+endif
 
 # Files of the target that hold no register access of their own (or whose instructions arch/aarch64/insn.h records on
 # the host): the host tests call them.
@@ -415,4 +424,4 @@ help:
 	@echo 'make install            library, headers and granule.pc below DESTDIR and PREFIX=$(PREFIX)'
 	@echo 'make clean'
 	@echo
-	@echo 'TOOLCHAIN=clang|gcc  CROSS_COMPILE=aarch64-none-elf-  VARIANT=release|debug|ubsan  BUILD=build  V=1'
+	@echo 'TOOLCHAIN=clang|gcc  CROSS_COMPILE=aarch64-none-elf-  VARIANT=release|debug|ubsan|trace  BUILD=build  V=1'

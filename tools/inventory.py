@@ -1,0 +1,225 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Keeps docs/behavior-inventory.md true: every behaviour has a source, a test, and the test reaches the source.
+
+    inventory.py check [--build build]    TAP: one point for each row, and some for the whole
+    inventory.py list                     the IDs, and where each stands
+
+A row of the inventory is `| ID | behaviour | source | test |`. The source column names functions as `file: function, function`,
+several files apart by `;` or `<br>`; the test column names the suites or the QEMU checks. For each row:
+
+  * the ID stands in brackets, [B12], in every source file that the row names, and each function exists there;
+  * it is the ID of a test in every test file that the row names;
+  * some test of that ID enters each function that the row names, and each test of that ID enters one of them.
+
+The last is measured. $BUILD/host-trace holds the host suites compiled with a hook at every function's start (tests/trace/host.c),
+$BUILD/gcc-trace the kernel likewise (tests/trace/target.c); the matrix of tests/qemu is run once over that kernel. For
+assembly files the hook is QEMU's own list of the code it translated. IDs that stand in source or tests and have no row are faults.
+"""
+
+import argparse
+import glob
+import os
+import re
+import subprocess
+import sys
+
+INVENTORY = "docs/behavior-inventory.md"
+ID = r"(?:M|FD|RM|B|HP|BA|ST|PP|PT|L|AR|BT|BU|EM)\d+[a-z]?"
+SOURCE_GLOBS = ["lib/*.[chS]", "mm/*.[chS]", "arch/*.h", "arch/*/*.[chS]", "boot/*.[chS]", "boot/*/*.[chS]", "linker.ld"]
+ROW = re.compile(r"^\|\s*(%s)\s*\|(.*)\|\s*$" % ID)
+BRACKETED = re.compile(r"\[((?:%s)(?:\s*,\s*(?:%s))*)\]" % (ID, ID))
+TEST = re.compile(r"\bTEST(?:_ON\(\s*(TAP_\w+)\s*,\s*|\(\s*)(%s)\s*," % ID)
+PLACE = re.compile(r"([\w./-]+\.(?:c|h|S|ld))\s*:\s*([\w\s,()*]+)")
+QUOTED = re.compile(r"[\"'\[\s,(](%s)(?=[\"'\]\s,):])" % ID)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+class Row:
+    def __init__(self, ident, line, cells):
+        self.id, self.line = ident, line
+        self.behaviour, source, test = cells
+        self.places = []  # (file, function)
+        for path, names in PLACE.findall(re.sub(r"<br>|;|`", lambda m: "\n" if m[0] != "`" else "", source)):
+            self.places += [(path, name) for name in re.findall(r"[A-Za-z_]\w*", names)]
+        self.tests = sorted(set(re.findall(r"tests/[\w./-]+", test)))
+
+
+def parse_inventory(path):
+    rows, faults = {}, []
+    for number, line in enumerate(read(path).splitlines(), 1):
+        match = ROW.match(line)
+        if not match:
+            continue
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", match[2])]
+        if len(cells) != 3:
+            faults.append(f"{path}:{number}: {len(cells) + 1} columns, not 4")
+            continue
+        row = Row(match[1], number, cells)
+        if row.id in rows:
+            faults.append(f"{path}:{number}: {row.id} stands there already in line {rows[row.id].line}")
+            continue
+        rows[row.id] = row
+    return rows, faults
+
+
+def source_ids():
+    """{ID: {files that have it in brackets}}"""
+    found = {}
+    for pattern in SOURCE_GLOBS:
+        for path in glob.glob(pattern):
+            for group in BRACKETED.findall(read(path)):
+                for ident in re.findall(ID, group):
+                    found.setdefault(ident, set()).add(path)
+    return found
+
+
+def test_ids():
+    """{ID: {files with a test of it}}"""
+    found = {}
+    for path in glob.glob("tests/suites/*.[ch]"):
+        for _, ident in TEST.findall(read(path)):
+            found.setdefault(ident, set()).add(path)
+    for path in glob.glob("tests/qemu/*.py") + glob.glob("tests/embed/*"):
+        if os.path.isfile(path):
+            for ident in QUOTED.findall(read(path)):
+                found.setdefault(ident, set()).add(path)
+    return found
+
+
+# ---- traces -------------------------------------------------------------------------------------------------------------------
+
+
+class Trace:
+    """Which functions the tests of an ID entered: {ID: {test: {(file, function)}}}."""
+
+    def __init__(self):
+        self.tests = {}
+        self.faults = []
+
+    def add(self, ident, test, entered):
+        self.tests.setdefault(ident, {}).setdefault(test, set()).update(entered)
+
+
+def parse_trace(text):
+    """[(name, {address})] of the T and F lines."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("T "):
+            found.append((line[2:].strip(), set()))
+        elif line.startswith("F ") and found and re.fullmatch(r"F [0-9a-f]+", line):
+            found[-1][1].add(int(line[2:], 16))
+    return found
+
+
+def resolve(program, addresses, addr2line):
+    """{address: (file, function)} by the program's debug information."""
+    addresses = sorted(addresses)
+    if not addresses:
+        return {}
+    text = "".join(f"{a:x}\n" for a in addresses)
+    out = subprocess.run([addr2line, "-f", "-e", program], input=text, stdout=subprocess.PIPE, check=True, text=True)
+    lines = out.stdout.splitlines()
+    here = os.getcwd() + os.sep
+    names = {}
+    for i, address in enumerate(addresses):
+        path = lines[2 * i + 1].split(":")[0]
+        path = os.path.normpath(path[len(here):] if path.startswith(here) else path)
+        # A compiler's clone (.part.0, .constprop.0) is the function.
+        names[address] = (path, lines[2 * i].split(".")[0])
+    return names
+
+
+def trace_host(build, trace):
+    programs = sorted(glob.glob(os.path.join(build, "host-trace", "suites", "*")))
+    if not programs:
+        trace.faults.append(f"no programs in {build}/host-trace/suites")
+    for program in programs:
+        log = os.path.join(build, "host-trace", os.path.basename(program) + ".trace")
+        if os.path.exists(log):
+            os.remove(log)
+        run = subprocess.run([program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             env=dict(os.environ, GRANULE_TRACE=log), timeout=300, check=False)
+        if run.returncode != 0 or not os.path.exists(log):
+            tail = run.stdout.decode(errors="replace").splitlines()[-5:]
+            trace.faults.append(f"{program}: status {run.returncode}: " + " / ".join(tail))
+            continue
+        found = parse_trace(read(log))
+        names = resolve(program, set().union(*(entered for _, entered in found)), "addr2line")
+        for name, entered in found:
+            trace.add(name.split(":", 1)[1], name + " on the host", {names[a] for a in entered})
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["check", "list"])
+    parser.add_argument("--build", default="build")
+    args = parser.parse_args()
+    rows, faults = parse_inventory(INVENTORY)
+    sources, tests = source_ids(), test_ids()
+    if args.command == "list":
+        for ident in sorted(set(rows) | set(sources) | set(tests), key=lambda i: (re.sub(r"\d.*", "", i), int(re.sub(r"\D", "", i)))):
+            print(ident, "row" if ident in rows else "-", sorted(sources.get(ident, "-")), sorted(tests.get(ident, "-")))
+        return 0
+    trace = Trace()
+    trace_host(args.build, trace)
+    return check(rows, faults, sources, tests, trace)
+
+
+def check_row(row, sources, tests, trace):
+    faults = []
+    if not row.behaviour:
+        faults.append("no behaviour")
+    if not row.places:
+        faults.append("no `file: function` in the source column")
+    if not row.tests:
+        faults.append("no tests/ file in the test column")
+    for path in sorted({path for path, _ in row.places}):
+        if not os.path.exists(path):
+            faults.append(f"{path} does not exist")
+        elif path not in sources.get(row.id, ()):
+            faults.append(f"[{row.id}] does not stand in {path}")
+    for path, name in row.places:
+        if os.path.exists(path) and not re.search(r"\b%s\b" % name, read(path)):
+            faults.append(f"{path} has no {name}")
+    for path in row.tests:
+        if path not in tests.get(row.id, ()):
+            faults.append(f"{path} has no test of {row.id}")
+    if faults:
+        return faults
+    measured = trace.tests.get(row.id)
+    if not measured:
+        return [f"no traced run has a test of {row.id}"]
+    wanted = set(row.places)
+    for path, name in sorted(wanted - set().union(*measured.values())):
+        faults.append(f"no test of {row.id} reaches {path}: {name}")
+    for test, entered in sorted(measured.items()):
+        if not wanted & entered:
+            faults.append(f"{test} reaches none of {row.id}'s functions")
+    return faults
+
+
+def check(rows, faults, sources, tests, trace):
+    points = [
+        ("the table is well-formed, no ID twice", faults if rows else ["no rows"]),
+        ("the traced runs passed", trace.faults),
+        ("every ID in the source has a row", [f"{i} in {', '.join(sorted(sources[i]))}" for i in sorted(sources) if i not in rows]),
+        ("every ID in the tests has a row", [f"{i} in {', '.join(sorted(tests[i]))}" for i in sorted(tests) if i not in rows]),
+    ]
+    points += [(f"{row.id} {row.behaviour}", check_row(row, sources, tests, trace)) for row in rows.values()]
+    print(f"TAP version 13\n1..{len(points)}")
+    failed = 0
+    for number, (title, found) in enumerate(points, 1):
+        for fault in found:
+            print("#", fault)
+        failed += bool(found)
+        print("not ok" if found else "ok", number, "-", title.replace("#", "\\#"))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
