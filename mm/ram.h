@@ -13,7 +13,8 @@
 #include "lib/fdt_mem.h"
 #include "mm/error.h"
 
-enum ram_kind { /* ascending strength */
+/* In ascending strength. */
+enum ram_kind {
 	RAM_FREE,
 	RAM_MEMRESERVE,
 	RAM_RESERVED, /* /reserved-memory that may be mapped; also reusable pools and placed dynamic regions */
@@ -27,27 +28,37 @@ enum ram_kind { /* ascending strength */
 /* "free", "memreserve", "reserved", "initrd", "dtb", "image", "nomap". */
 const char *ram_kind_name(enum ram_kind kind);
 
+/* A place where the owner of RAM changes: what holds from this page to the next edge. Private to mm/ram*.c. */
+struct ram_edge {
+	uint64_t page; /* frame number */
+	uint32_t who;  /* NUMA node (while sorting: which claim starts or ends here) */
+	uint8_t kind;
+	bool ram; /* false: no bank covers it */
+};
+
 /* One claim. A bank is a claim of kind RAM_FREE. */
 struct ram_claim {
 	uint64_t base; /* as named, not rounded */
 	uint64_t size;
 	enum ram_kind kind;
 	bool reusable;
-	bool dynamic;	  /* placed by us */
-	uint32_t numa_node; /* banks */
-	int node;	  /* device-tree node, or FDT_NONE */
-	unsigned index;	  /* tuple, /memreserve/ entry */
-	const char *symbol; /* for the image and others that no node names; or NULL */
+	bool dynamic;		 /* placed by us */
+	uint32_t numa_node;	 /* banks */
+	int node;		 /* device-tree node, or FDT_NONE */
+	unsigned index;		 /* tuple, /memreserve/ entry */
+	const char *symbol;	 /* for the image and others that no node names; or NULL */
+	struct ram_edge edge[2]; /* private: the map's edges, spread over the array; these are not this claim's own */
 };
 
 struct ram_map {
 	struct ram_claim *claims; /* sorted by base, then size */
 	unsigned count;
 	unsigned capacity;
+	unsigned edges;	       /* at most 2 * count */
 	const struct fdt *fdt; /* for names; may be NULL */
 };
 
-/* The image or another range that does not come from the tree. */
+/* The image or another range that does not come from the tree (of kind RAM_FREE: a bank, on NUMA node 0). */
 struct ram_extra {
 	uint64_t base;
 	uint64_t size;
@@ -55,19 +66,29 @@ struct ram_extra {
 	const char *symbol;
 };
 
-/* An upper bound for the claims that ram_build() makes of this tree with n_extra extras. Negative: the tree is malformed. */
-int ram_claims_needed(struct fdt *fdt, unsigned n_extra);
+/*
+ * An upper bound for the claims that ram_build() makes of this tree with n_extra extras. MM_EINVAL: the tree is malformed
+ * (fdt->error, fdt->error_node); MM_EOVERFLOW: n_extra is absurd.
+ */
+must_check int ram_claims_needed(struct fdt *fdt, unsigned n_extra);
 
 /*
  * Collects every claim of the tree: banks, reserved-memory, memreserve, initrd, the blob itself (dtb_pa, totalsize), then the
- * extras; then places the size-only reservations (alignment, alloc-ranges; highest fit that overlaps nothing, as Linux
- * does). storage must hold ram_claims_needed(). MM_OK; MM_ENOMEM: storage too small; MM_EINVAL: malformed
- * (fdt->error); MM_ENOMEM with fdt->error: no place for a size-only region, which is never dropped silently.
+ * extras; then places the size-only reservations in tree order: in RAM that no other claim touches, inside one bank, in the first
+ * of its alloc-ranges that has room, as high as it fits. fdt may be NULL: the extras alone. storage must hold
+ * ram_claims_needed() and stay; it is scratch when the call fails, and *map is then as it was.
+ *
+ * MM_OK. MM_EINVAL: malformed tree, or an extra that is empty, wraps or has no kind. MM_ENOMEM with fdt->error NULL: storage too small;
+ * with fdt->error: no place for the size-only reservation fdt->error_node, which is never dropped silently.
+ * Cost: n log n for n claims, and n for each size-only reservation.
  */
-must_check int ram_build(struct ram_map *map, struct ram_claim *storage, unsigned capacity, struct fdt *fdt, paddr_t dtb_pa,
-			 const struct ram_extra *extra, unsigned n_extra);
+must_check int ram_build(struct ram_map *map, struct ram_claim *storage, unsigned capacity, struct fdt *fdt,
+			 paddr_t dtb_pa, const struct ram_extra *extra, unsigned n_extra);
 
-/* A piece of RAM with one owner: page-rounded, maximal (neighbours of the same kind and the same claims are one). */
+/*
+ * A piece of RAM with one owner: page-rounded, maximal (neighbours of the same kind and the same claims are one). Where banks of
+ * several NUMA nodes overlap, the one that comes first in the list of claims counts.
+ */
 struct ram_range {
 	uint64_t base;
 	uint64_t size;
@@ -78,7 +99,7 @@ struct ram_range {
 /*
  * The piece of RAM that contains, or is the first after, address `from`. Reservations outside RAM are not pieces of RAM.
  * Returns false at the end of RAM. Walk: for (a = 0; ram_next(map, a, &r); a = r.base + r.size).
- * (base + size may be 2^64 only if RAM ends there; such a last page is left out.)
+ * (base + size may be 2^64 only if RAM ends there; such a last page is left out.) Cost: log n.
  */
 bool ram_next(const struct ram_map *map, uint64_t from, struct ram_range *out);
 
@@ -96,7 +117,10 @@ unsigned ram_owners(const struct ram_map *map, uint64_t a, const struct ram_clai
 /* "/reserved-memory/splash@fac00000 reg[0]", "/memreserve/[2]", "image": where a claim comes from. As snprintf. */
 int ram_source(const struct ram_map *map, const struct ram_claim *c, char *buf, size_t n);
 
-/* Re-derives the pieces and checks them against the claims: sorted, disjoint, covering all RAM once. MM_OK or MM_ECORRUPT (logged). */
+/*
+ * Checks claims and pieces against each other, each from the other's side: claims sorted and sane; pieces sorted, disjoint,
+ * covering all RAM once, each as strong as its strongest claim. MM_OK or MM_ECORRUPT (logged).
+ */
 must_check int ram_validate(const struct ram_map *map);
 
 #endif
