@@ -354,12 +354,14 @@ fuzz: $(FUZZERS)
 # ---- the behaviour inventory -----------------------------------------------------------------------------------------------
 
 $(BUILD)/t/inventory: FORCE
-	$(call wrapper,python3 tools/inventory.py check --build $(BUILD))
+	$(call wrapper,python3 tools/inventory.py check --build $(BUILD) --cross $(CROSS) --jobs $(JOBS))
 
-.PHONY: inventory inventory-traces
+.PHONY: inventory inventory-traces trace-kernel
 inventory: inventory-traces $(BUILD)/t/inventory
-	$(Q)$(PROVE) $(BUILD)/t/inventory
-inventory-traces: $(HOST_trace_SUITES)
+	$(Q)GRANULE_TIMEOUT=900 $(PROVE) $(BUILD)/t/inventory
+inventory-traces: $(HOST_trace_SUITES) trace-kernel
+trace-kernel:
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=gcc VARIANT=trace SUITE= $(BUILD)/gcc-trace/granule.img
 
 # ---- all tests ---------------------------------------------------------------------------------------------------------------
 

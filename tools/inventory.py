@@ -21,17 +21,19 @@ import argparse
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 INVENTORY = "docs/behavior-inventory.md"
 ID = r"(?:M|FD|RM|B|HP|BA|ST|PP|PT|L|AR|BT|BU|EM)\d+[a-z]?"
 SOURCE_GLOBS = ["lib/*.[chS]", "mm/*.[chS]", "arch/*.h", "arch/*/*.[chS]", "boot/*.[chS]", "boot/*/*.[chS]", "linker.ld"]
+# Code that runs where the recorder is not, and is compiled without hooks; a linker script has no functions at all.
+UNHOOKED = {"arch/aarch64/mmu_on.c"}
 ROW = re.compile(r"^\|\s*(%s)\s*\|(.*)\|\s*$" % ID)
 BRACKETED = re.compile(r"\[((?:%s)(?:\s*,\s*(?:%s))*)\]" % (ID, ID))
 TEST = re.compile(r"\bTEST(?:_ON\(\s*(TAP_\w+)\s*,\s*|\(\s*)(%s)\s*," % ID)
 PLACE = re.compile(r"([\w./-]+\.(?:c|h|S|ld))\s*:\s*([\w\s,()*]+)")
-QUOTED = re.compile(r"[\"'\[\s,(](%s)(?=[\"'\]\s,):])" % ID)
 
 
 def read(path):
@@ -84,10 +86,9 @@ def test_ids():
     for path in glob.glob("tests/suites/*.[ch]"):
         for _, ident in TEST.findall(read(path)):
             found.setdefault(ident, set()).add(path)
-    for path in glob.glob("tests/qemu/*.py") + glob.glob("tests/embed/*"):
-        if os.path.isfile(path):
-            for ident in QUOTED.findall(read(path)):
-                found.setdefault(ident, set()).add(path)
+    for row in load_matrix():
+        for ident in row.ids:
+            found.setdefault(ident, set()).add("tests/qemu/matrix.py")
     return found
 
 
@@ -154,20 +155,125 @@ def trace_host(build, trace):
             trace.add(name.split(":", 1)[1], name + " on the host", {names[a] for a in entered})
 
 
+# QEMU with a list of the code it translates, for the rows in TRACE_ASM_ROWS; the folder of a row is that of its serial log.
+QEMU_WITH_ASM = """#!/bin/sh
+log=
+for word; do
+	case $word in
+	file:*/serial.log)
+		folder=${word#file:}
+		folder=${folder%/serial.log}
+		case " $TRACE_ASM_ROWS " in
+		*" ${folder##*/} "*) log=$folder/asm.log ;;
+		esac
+		;;
+	esac
+done
+[ -z "$log" ] || set -- "$@" -d in_asm -D "$log"
+exec "$TRACE_QEMU" "$@"
+"""
+IMAGE_ALIGN = 1 << 21
+
+
+def load_matrix():
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, "tests/qemu")
+    import matrix  # pylint: disable=import-outside-toplevel,import-error
+
+    return matrix.ROWS
+
+
+def choose(matrix_rows, rows):
+    """The boots to trace: for each ID the cheapest few that carry it, and all suites on the cheapest machine."""
+    chosen = {}
+    for ident in rows:
+        carrying = [r for r in matrix_rows if ident in r.ids]
+        for row in sorted(carrying, key=lambda r: (r.host_ram > 1024, r.timeout))[:3]:
+            chosen[row.name] = row
+    for row in [r for r in matrix_rows if r.suites == "all"][:2]:
+        chosen[row.name] = row
+    return list(chosen.values())
+
+
+def trace_target(build, cross, rows, trace, jobs):
+    matrix_rows = load_matrix()
+    chosen = choose(matrix_rows, rows)
+    untraced = {r for r in rows if any(path.endswith(".S") or path in UNHOOKED for path, _ in rows[r].places)}
+    kernel = os.path.join(build, "gcc-trace")
+    keep = os.path.abspath(os.path.join(build, "trace-qemu"))
+    shutil.rmtree(keep, ignore_errors=True)
+    os.makedirs(keep)
+    wrapper = os.path.join(keep, "qemu")
+    with open(wrapper, "w", encoding="utf-8") as file:
+        file.write(QEMU_WITH_ASM)
+    os.chmod(wrapper, 0o755)
+    env = dict(os.environ, QEMU=wrapper, TRACE_QEMU=os.environ.get("QEMU", "qemu-system-aarch64"),
+               TRACE_ASM_ROWS=" ".join(r.name for r in chosen if untraced & set(r.ids)))
+    # The recorder makes the image larger and slower, so a row's verdict means nothing here: the logs are what is wanted.
+    subprocess.run([sys.executable, "tests/qemu/run.py", "--toolchain", "gcc", "--build", kernel, "--keep", keep, "--slow", "3",
+                    "--jobs", str(jobs), "--only", "^(%s) " % "|".join(re.escape(r.name) for r in chosen)],
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=env, check=False)
+
+    program = os.path.join(kernel, "granule.elf")
+    symbols = {}
+    for line in subprocess.run([cross + "nm", program], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines():
+        address, kind, name = line.split()
+        if kind in "tTwW" or name == "image_start":
+            symbols[name] = int(address, 16)
+    start = symbols["image_start"]
+    at_offset = {address - start for address in symbols.values()}
+
+    boots = []  # (row, [(name, {address})])
+    for row in chosen:
+        log = os.path.join(keep, row.name, "stderr.log")
+        found = parse_trace(read(log)) if os.path.exists(log) else []
+        if not any(name == "boot" for name, _ in found):
+            trace.faults.append(f"the boot {row.name} over {kernel} left no trace")
+        asm = os.path.join(keep, row.name, "asm.log")
+        if os.path.exists(asm):
+            entered = set()
+            with open(asm, encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    match = re.match(r"0x([0-9a-f]+):", line)
+                    if match:
+                        entered.add(int(match[1], 16) % IMAGE_ALIGN)
+            found.append(("boot", entered & at_offset))
+            os.remove(asm)
+        boots.append((row, found))
+    everything = set().union(*(entered for _, found in boots for _, entered in found))
+    names = resolve(program, {start + offset for offset in everything}, cross + "addr2line")
+    for row, found in boots:
+        for name, entered in found:
+            functions = {names[start + offset] for offset in entered}
+            if name == "boot":
+                for ident in row.ids:
+                    trace.add(ident, f"the boot {row.name}", functions)
+            else:
+                trace.add(name.split(":", 1)[1], f"{name} on the target", functions)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=["check", "list"])
     parser.add_argument("--build", default="build")
+    parser.add_argument("--cross", default="aarch64-linux-gnu-", help="prefix of the binutils that know AArch64")
+    parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     rows, faults = parse_inventory(INVENTORY)
     sources, tests = source_ids(), test_ids()
     if args.command == "list":
-        for ident in sorted(set(rows) | set(sources) | set(tests), key=lambda i: (re.sub(r"\d.*", "", i), int(re.sub(r"\D", "", i)))):
+        for ident in sorted(set(rows) | set(sources) | set(tests), key=order):
             print(ident, "row" if ident in rows else "-", sorted(sources.get(ident, "-")), sorted(tests.get(ident, "-")))
         return 0
     trace = Trace()
     trace_host(args.build, trace)
+    trace_target(args.build, args.cross, rows, trace, args.jobs)
     return check(rows, faults, sources, tests, trace)
+
+
+def order(ident):
+    series, number = re.match(r"([A-Z]+)(\d+)", ident).groups()
+    return series, int(number), ident
 
 
 def check_row(row, sources, tests, trace):
@@ -194,11 +300,11 @@ def check_row(row, sources, tests, trace):
     measured = trace.tests.get(row.id)
     if not measured:
         return [f"no traced run has a test of {row.id}"]
-    wanted = set(row.places)
+    wanted = {(path, name) for path, name in row.places if not path.endswith(".ld")}
     for path, name in sorted(wanted - set().union(*measured.values())):
         faults.append(f"no test of {row.id} reaches {path}: {name}")
     for test, entered in sorted(measured.items()):
-        if not wanted & entered:
+        if wanted and not wanted & entered:
             faults.append(f"{test} reaches none of {row.id}'s functions")
     return faults
 
