@@ -2,14 +2,25 @@
 /*
  * The buddy allocator of one bank: hierarchical bitmaps of free blocks, orders 0 (4 KiB) to 18 (1 GiB), lowest address first.
  *
- * State lives outside what it describes: a free page is never read or written. For each 64 pages one 16-byte node holds the
- * free bits of orders 0 to 5 (64 + 32 + ... + 2 bits); the same shape repeats for 64 nodes (orders 6 to 11, 16 MiB) and for the
- * section (orders 12 to 17, 1 GiB); order 18 is one bit per section. Summary words above them say which children have a free
- * block of an order, so finding is a chain of count-trailing-zeros and a merge test is one bit in the same word.
+ * State lives outside what it describes: a free page is never read or written. A bank has three kinds of node, each an array
+ * of 64-bit words that covers 64 nodes of the kind below:
  *
- * A section is touched first when it is needed: its bitmaps and its part of mem_map are zeroed then and never read before.
+ *	leaf	(64 pages, 256 KiB)	word 0, 1: free blocks of orders 0 to 5
+ *	mid	(64 leaves, 16 MiB)	word 0, 1: free blocks of orders 6 to 11; word 2 + k: leaves with a free block of order k
+ *	section (64 mids, 1 GiB)	word 0, 1: orders 12 to 17; word 2 + k: mids with a free block of order k; word 14: frames given
  *
- * Caller holds bank->lock for every function that says _locked. Nothing here knows of more than one bank.
+ * The 126 free bits of a node are a binary tree stored bottom up: slot 0..63 the smallest order, 64..95 the next, ..., 124 and
+ * 125 the largest. The parent of slot s is 64 + s / 2, its buddy s ^ 1: a merge test is one bit in the same word, and a buddy
+ * below the bank's base or in a hole has a bit that is never set, so that nothing outside the bank is ever looked up. Slots 126
+ * and 127 of leaf and mid are flags: something / everything under this node has been given to the allocator.
+ *
+ * Above the sections stands, for each order, a bitmap of the sections that have a free block of it (order 18: that are free as a
+ * whole), with up to two levels of summary when there are more than 64. Finding is a chain of count-trailing-zeros.
+ *
+ * A section is touched first when it is needed: its nodes and its part of mem_map are zeroed then and never read before.
+ *
+ * The caller holds bank->lock for every function that says _locked. Nothing here knows of more than one bank. Works with the MMU
+ * on only (locks need Normal cacheable memory).
  */
 #ifndef MM_BUDDY_H
 #define MM_BUDDY_H
@@ -18,7 +29,10 @@
 #include "mm/error.h"
 #include "mm/page.h"
 
-/* What the section table (one byte for each GiB of physical address space) says; 0 before any bank is there. */
+/*
+ * What the section table (one word for each GiB of physical address space) says in its low bits; the rest of the word is the
+ * address of the bank. 0 before any bank is there. States change under the bank's lock; a section that is LIVE stays so.
+ */
 enum section_state {
 	SECTION_NONE = 0,      /* no RAM */
 	SECTION_UNTOUCHED = 1, /* all free, metadata never written */
@@ -27,6 +41,90 @@ enum section_state {
 	SECTION_ABSENT = 4,    /* belongs to a bank, but nothing of it has been added yet; metadata never written */
 };
 
-struct buddy; /* one bank; fields private to mm/buddy.c, struct in mm/buddy_types.h for those who embed it */
+#define SECTION_STATE_MASK ((uint64_t)7)
+#define BUDDY_ALIGN 64 /* of a bank's metadata; leaves room for the state beside its address */
+#define BUDDY_MAX_SECTIONS ((uint64_t)1 << 18)
+#define BUDDY_NONE UINT64_MAX /* no such frame */
+
+/* One bank, at the start of its own metadata. Private to mm/buddy*.[ch]; frames.c reads the first group. */
+struct buddy {
+	/* Written once, by buddy_init(). The first four may wrap: only the bank's parts of these arrays exist. */
+	uintptr_t map;	    /* address of the record of frame 0 */
+	uintptr_t leaves;   /* address of the leaf of frame 0 */
+	uintptr_t mids;	    /* address of the mid of frame 0 */
+	uintptr_t sections; /* address of the section node of frame 0 */
+	uint64_t start;	    /* first frame */
+	uint64_t end;	    /* frame after the last */
+	uint64_t first_section;
+	uint64_t n_sections;
+	uint64_t *section_table; /* word of section 0 */
+	uint64_t *tree;		 /* bitmaps over sections when there are more than 64; tree_words for each order */
+	uint32_t tree_words;
+	uint32_t tree_leaves; /* of them, the words that stand for sections; the others summarise these */
+	uint32_t depth; /* 1: top[] stands for sections, 2: for words of the tree, 3: for summary words of the tree */
+	uint32_t numa_node;
+	uint64_t metadata_bytes;
+	struct buddy *next; /* in struct frames' order */
+
+	/* Under lock. */
+	struct spinlock lock;
+	uint64_t top[MAX_ORDER + 1]; /* root word of each order's bitmap over the sections */
+	uint64_t given_pages;
+	uint64_t used_pages;
+	uint64_t peak_used_pages;
+	uint64_t allocs;
+	uint64_t frees;
+};
+
+enum frame_role { FRAME_FOREIGN, FRAME_RESERVED, FRAME_FREE, FRAME_ALLOC };
+
+/* What a frame is, and of which block (head, order; meaningful for FREE and ALLOC). */
+struct frame_info {
+	enum frame_role role;
+	pfn_t head;
+	unsigned order;
+	unsigned tag; /* owner, or last owner of a free block (TAG_NONE where no record is kept) */
+	uint32_t ref;
+};
+
+/* Bytes of metadata for frames [start, start + pages), struct buddy included; 0 for no pages. */
+uint64_t buddy_metadata_size(uint64_t start, uint64_t pages);
+
+/*
+ * Makes a bank of frames [start, start + pages) in metadata (aligned to BUDDY_ALIGN, garbage), everything absent. The caller has
+ * checked the range, and writes the section table.
+ */
+struct buddy *buddy_init(void *metadata, uint64_t start, uint64_t pages, uintptr_t map, uint64_t *section_table,
+			 uint32_t numa_node);
+
+/* Gives frames [start, end) of the bank (not empty). MM_EEXIST: some of them were given before, nothing changed. */
+must_check int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end) REQUIRES(b->lock);
+
+/* Takes the block of 2^order frames at n if all of it is free. MM_EBUSY, MM_ERESERVED. */
+must_check int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag) REQUIRES(b->lock);
+
+/* The slow half of buddy_alloc_locked(): takes the lowest free block of order `from` and splits it; returns the first frame. */
+uint64_t buddy_split_locked(struct buddy *b, unsigned from, unsigned order) REQUIRES(b->lock);
+
+/* The slow half of buddy_free_locked(): a block whose buddy may be free. tag: PAGE_WORD_TAG_MASK bits of the record. */
+void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);
+
+/* The section at frame n, WHOLE, is untouched again. */
+void buddy_free_whole_locked(struct buddy *b, uint64_t n) REQUIRES(b->lock);
+
+/* True for every frame of the bank at any time: at most MAX_ORDER + 1 probes. */
+void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out) REQUIRES(b->lock);
+
+/* The order of the largest free block, or -1. */
+int buddy_largest_locked(struct buddy *b) REQUIRES(b->lock);
+
+/*
+ * Adds the number of free blocks of each order to counts[MAX_ORDER + 1]. Takes the lock for 16 MiB at a time: exact when nobody
+ * else allocates. Reads the nodes of live sections that have something free.
+ */
+void buddy_count_free(struct buddy *b, uint64_t *counts) EXCLUDES(b->lock);
+
+/* Re-derives the bank's whole state; logs every finding and returns how many there are. */
+unsigned buddy_validate_locked(struct buddy *b) REQUIRES(b->lock);
 
 #endif

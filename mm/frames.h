@@ -18,11 +18,11 @@
 
 struct frames {
 	/* Written at boot, read by everybody; private to mm/frames*.c. */
-	uintptr_t map;	      /* address of the record of frame 0 (may wrap: only banks' parts exist) */
-	uint64_t *sections;   /* section table: bank | enum section_state for each GiB; states change under the bank's lock */
+	uintptr_t map;	    /* address of the record of frame 0 (may wrap: only banks' parts exist) */
+	uint64_t *sections; /* section table: for each GiB, bank | enum section_state */
 	uint64_t n_sections;
-	struct buddy *banks;  /* >= 4 GiB by address, then < 4 GiB by address */
-	struct buddy *low;    /* the first of those below 4 GiB */
+	struct buddy *banks; /* >= 4 GiB by address, then < 4 GiB by address */
+	struct buddy *low;   /* the first of those below 4 GiB */
 	unsigned bank_count;
 	/* Relaxed atomics. */
 	uint64_t failures;
@@ -45,9 +45,11 @@ void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_
 uint64_t frames_bank_metadata_size(pfn_t start, uint64_t pages);
 
 /*
- * Registers a bank: frames [start, start + pages), which shares no section with another bank. metadata: mapped,
- * frames_bank_metadata_size() bytes, contents garbage. Its part of mem_map must be mapped before frames are added.
- * No frame is free yet: frames_add_memory() gives them. Cost independent of the bank's size, but for one byte a section.
+ * Registers a bank: frames [start, start + pages), which shares no section with another bank and does not cross
+ * FRAMES_CLASS_SPLIT. metadata: mapped, frames_bank_metadata_size() bytes, contents garbage, 64-byte aligned. A section's part of
+ * mem_map that lies in the bank must be mapped before frames of that section are added.
+ * No frame is free yet: frames_add_memory() gives them. Cost independent of the bank's size, but for a few words a section.
+ * MM_EINVAL, MM_EALIGN (metadata), MM_ERANGE (wraps, or behind the section table), MM_EEXIST (a section of another bank).
  */
 must_check int frames_add_bank(struct frames *f, pfn_t start, uint64_t pages, uint32_t numa_node, void *metadata);
 
@@ -59,11 +61,17 @@ must_check int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages);
 
 /* ---- allocation ------------------------------------------------------------------------------------------------------ */
 
-#define FRAMES_ZERO (1u << 0)	/* contents zeroed (through phys_to_virt) */
+#define FRAMES_ZERO (1u << 0)	  /* contents zeroed (through phys_to_virt) */
 #define FRAMES_BELOW_4G (1u << 1) /* last byte below 4 GiB */
 
 /* 2^order frames, naturally aligned, reference count 1, owned by tag. MM_ENOMEM; MM_EINVAL for order > MAX_ORDER. */
 must_check int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out);
+
+/*
+ * The block of 2^order frames at first, like frames_alloc(). MM_EALIGN (first is no multiple of 2^order), MM_EFOREIGN, MM_ERESERVED,
+ * MM_EBUSY (not all of it is free), MM_EINVAL; nothing is logged.
+ */
+must_check int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag);
 
 /*
  * Gives the block back. first must be the first frame of a block that was allocated with this order and has one reference.
@@ -75,33 +83,34 @@ must_check int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order);
 
 /* ---- questions ------------------------------------------------------------------------------------------------------- */
 
-enum frame_role { FRAME_FOREIGN, FRAME_RESERVED, FRAME_FREE, FRAME_ALLOC };
-
-/* True for every frame at any time: what it is, and of which block (head, order; meaningful for FREE and ALLOC). */
-struct frame_info {
-	enum frame_role role;
-	pfn_t head;
-	unsigned order;
-	unsigned tag;
-	uint32_t ref;
-};
+/* True for every frame at any time, also for frames that are no RAM. */
 void frames_query(struct frames *f, pfn_t pfn, struct frame_info *out);
 
+/*
+ * The record of an allocated block by its first frame: the owner may count references and keep its own number (aux) there. NULL
+ * when the frame is not the first of an allocated block.
+ */
+struct page *frames_page(struct frames *f, pfn_t first);
+
 struct frames_stats {
-	uint64_t total_pages;	 /* ever given by frames_add_memory() */
+	uint64_t total_pages; /* ever given by frames_add_memory() */
 	uint64_t free_pages;
-	uint64_t peak_used_pages;
+	uint64_t peak_used_pages; /* sum of the banks' peaks: exact for one bank, else an upper bound */
 	uint64_t free_blocks[MAX_ORDER + 1];
 	uint64_t metadata_bytes; /* bitmaps and section descriptors, without mem_map */
 	unsigned banks;
 	uint64_t allocs, frees, failures, bad_frees;
 };
+/* free_blocks is counted from the bitmaps of what is in use (16 MiB under the lock at a time); everything else is kept. */
 void frames_get_stats(struct frames *f, struct frames_stats *out);
 
 /* The order of the largest free block, or -1 when nothing is free. */
 int frames_largest_free(struct frames *f);
 
-/* Walks the whole state: tiling, bitmaps against mem_map, summaries, counters. MM_OK, or MM_ECORRUPT with every finding logged. */
+/*
+ * Walks the whole state: tiling, bitmaps against mem_map, summaries, counters. MM_OK, or MM_ECORRUPT with every finding logged.
+ * Holds each bank's lock for the whole of its walk, which reads every record of its live sections.
+ */
 must_check int frames_validate(struct frames *f);
 
 #endif
