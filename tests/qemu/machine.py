@@ -143,9 +143,10 @@ def image_header(path):
 class Boot:
     """machine + form + what the form needs. run() boots once in `folder`, which keeps every file and log of it."""
 
-    def __init__(self, machine, form="image", args="", initrd=None, loader=None, dtb=None):
+    def __init__(self, machine, form="image", args="", initrd=None, loader=None, dtb=None, talk=()):
+        """talk: [(regular expression, line)]: what is typed when the text since the last line ends like that."""
         self.machine, self.form, self.args, self.initrd = machine, form, args, initrd
-        self.loader, self.dtb = loader, dtb
+        self.loader, self.dtb, self.talk = loader, dtb, list(talk)
 
     def command(self, folder, build):
         """The QEMU command line; writes the files it names into folder."""
@@ -199,7 +200,11 @@ class Boot:
             raise MachineError("%s is missing (package qemu-system-arm)" % QEMU)
         os.makedirs(folder, exist_ok=True)
         argv = self.command(folder, build)
-        talk = self.form == "uboot"
+        talk = list(self.talk)
+        if self.form == "uboot":
+            prompt = r"(^|\n|\r)=> $"
+            talk = [(r"stop autoboot:", ""), (prompt, "setenv bootargs " + self.args),
+                    (prompt, "booti 0x42000000 - ${fdtcontroladdr}")] + talk
         serial = os.path.join(folder, "serial.log")
         argv += ["-serial", "stdio" if talk else "file:" + serial]
         with open(os.path.join(folder, "command"), "w", encoding="utf-8") as f:
@@ -210,7 +215,7 @@ class Boot:
                                      stdout=subprocess.PIPE if talk else err, stderr=err)
             speaker = None
             if talk:
-                speaker = threading.Thread(target=self._converse, args=(child, log), daemon=True)
+                speaker = threading.Thread(target=self._converse, args=(child, log, talk), daemon=True)
                 speaker.start()
             timed_out = False
             try:
@@ -229,12 +234,11 @@ class Boot:
                 text += "\n"
         return Result(child.returncode, text.replace("\r", ""), time.monotonic() - start, argv, timed_out)
 
-    def _converse(self, child, log):
-        """Stops U-Boot's autoboot and types the boot commands, each after a prompt."""
-        commands = ["setenv bootargs " + self.args, "booti 0x42000000 - ${fdtcontroladdr}"]
+    @staticmethod
+    def _converse(child, log, talk):
+        """Copies the serial line to the log and types what `talk` says, each line after its prompt."""
         fd = child.stdout.fileno()
         seen = b""
-        stopped = False
         while True:
             data = os.read(fd, 4096)
             if not data:
@@ -242,15 +246,10 @@ class Boot:
             log.write(data)
             log.flush()
             seen += data
-            try:
-                if not stopped and b"stop autoboot" in seen:
-                    stopped = True
-                    child.stdin.write(b"\r")
+            if talk and re.search(talk[0][0].encode(), seen):
+                seen = b""
+                try:
+                    child.stdin.write(talk.pop(0)[1].encode() + b"\r")
                     child.stdin.flush()
-                    seen = b""
-                elif commands and re.search(rb"(^|\n|\r)=> $", seen):
-                    seen = b""
-                    child.stdin.write(commands.pop(0).encode() + b"\r")
-                    child.stdin.flush()
-            except BrokenPipeError:
-                return
+                except BrokenPipeError:
+                    return

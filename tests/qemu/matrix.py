@@ -245,8 +245,14 @@ WHOLE = Layout([(RAM_BASE, 512 * MIB)])
 for cpu, smp in (("cortex-a53", 1), ("cortex-a57", 1), ("max", 1), ("cortex-a72", 4)):
     layout_row("el3-%s%s" % (cpu.replace("cortex-", ""), "-all-enter" if smp > 1 else ""), "BT1 BT3",
                "Entry at EL3: one CPU, no PSCI; others that enter are parked.", WHOLE, Machine(cpu, 3, smp), all_cpus=smp > 1)
-row("el3-direct", "BT1 BT13", "Entry at EL3 with x0 = 0 and no command line: the tree at the start of RAM, tour, status 0.",
-    Boot(Machine("cortex-a57", 3), form="direct"), words=(), spine="quiet")
+PROMPT = r"granule> $"
+row("el3-direct", "BT1 BT13 BT27", "Entry at EL3 with x0 = 0 and no command line: a person is left at the monitor.",
+    Boot(Machine("cortex-a57", 3), form="direct",
+         talk=[(PROMPT, "mem"), (PROMPT, "check"), (PROMPT, "nonsense"), (PROMPT, "poweroff")]), words=())
+row("monitor", "BT27", "The monitor reads the serial line and powers off with status 0.",
+    Boot(Machine("cortex-a72", 1, 4, GIB), args="verbose",
+         talk=[(PROMPT, "help"), (PROMPT, "ram"), (PROMPT, "alloc 3"), (PROMPT, "free last 2"), (PROMPT, "free last 3"),
+               (PROMPT, "free last 3"), (PROMPT, "buddy"), (PROMPT, "check"), (PROMPT, "poweroff")]))
 for el in (1, 2, 3):
     row("elf-el%d" % el, "BT13", "ELF boot: x0 = 0, the tree is found at the image's GiB.",
         Boot(Machine("cortex-a53", el), form="elf"), suites=SUITES, want=[r"# machine: ram %d " % (512 * MIB)])
