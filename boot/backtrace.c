@@ -35,9 +35,8 @@ void backtrace_print(uintptr_t fp)
 			log_error("  (more than %u frames)\n", BACKTRACE_MAX);
 			return;
 		}
-		/* The call stands before the return address: a call that never returns may be the last of its function. */
 		log_error("  0x%016lx %s\n", (unsigned long)record->return_address,
-			  symbols_format(record->return_address - 4, text));
+			  symbols_format_return(record->return_address, text));
 		before = fp;
 		fp = record->next;
 	}

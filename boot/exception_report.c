@@ -338,6 +338,6 @@ void exception_report(const struct exception_frame *frame)
 	 * x30 is the caller when the interrupted function has made no frame of its own yet (or has none); otherwise it repeats, or is
 	 * stale, so it is marked.
 	 */
-	log_error("  0x%016lx %s (x30)\n", (unsigned long)frame->x[30], symbols_format(frame->x[30] - 4, symbol));
+	log_error("  0x%016lx %s (x30)\n", (unsigned long)frame->x[30], symbols_format_return(frame->x[30], symbol));
 	backtrace_print(frame->x[29]);
 }

@@ -36,14 +36,27 @@ const char *symbols_find(uintptr_t addr, uintptr_t *offset)
 	return symbols_lookup(&table, addr, offset);
 }
 
-const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX])
+/* addr as the function that contains addr - back, and addr's distance from its start. */
+static const char *format(uintptr_t addr, unsigned back, char buf[SYMBOL_TEXT_MAX])
 {
 	uintptr_t offset = 0;
-	const char *name = symbols_find(addr, &offset);
+	const char *name = addr >= back ? symbols_find(addr - back, &offset) : NULL;
 
+	/* A long name is cut, its offset never: 42 + "+0x" + 16 digits and NUL are 62. */
 	if (name == NULL)
 		gr_snprintf(buf, SYMBOL_TEXT_MAX, "?");
-	else /* A long name is cut, its offset never: 64 = 42 + "+0x" + 16 digits and NUL, rounded up. */
-		gr_snprintf(buf, SYMBOL_TEXT_MAX, "%.42s+0x%lx", name, (unsigned long)offset);
+	else
+		gr_snprintf(buf, SYMBOL_TEXT_MAX, "%.42s+0x%lx", name, (unsigned long)(offset + back));
 	return buf;
+}
+
+/* [BU8] */
+const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX])
+{
+	return format(addr, 0, buf);
+}
+
+const char *symbols_format_return(uintptr_t addr, char buf[SYMBOL_TEXT_MAX])
+{
+	return format(addr, 4, buf);
 }

@@ -28,8 +28,13 @@ const char *symbols_lookup(const struct symbol_table *table, uintptr_t addr, uin
 const char *symbols_find(uintptr_t addr, uintptr_t *offset);
 
 #define SYMBOL_TEXT_MAX 64
-/* "name+0x1c", cut to the buffer; "?" where no symbol is known. Returns buf. */
+/* "name+0x1c", a long name cut; "?" where no symbol is known. Returns buf. */
 const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
+/*
+ * The same for a return address, which belongs to the function of the instruction before it: a call that never returns may be the
+ * last instruction of its function.
+ */
+const char *symbols_format_return(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
 
 /* The running image's table. In the kernel it is the embedded one (boot/symbols_image.c); the host tests supply their own. */
 void symbols_table(struct symbol_table *out);
