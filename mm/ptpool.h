@@ -20,13 +20,20 @@ struct pt_pool {
 	uint64_t busy[(PT_POOL_TABLES + 63) / 64];
 };
 
-/* base: tables * 4 KiB, 4 KiB-aligned, contents arbitrary. */
+/*
+ * base: tables * 4 KiB, 4 KiB-aligned, contents arbitrary; tables at most PT_POOL_TABLES. A base or pa that is not aligned, or a
+ * pool that would wrap, is a mistake of the program: panic.
+ */
 void pt_pool_init(struct pt_pool *pool, void *base, paddr_t pa, unsigned tables);
-/* MM_OK, or MM_EPT_POOL. Contents of the table are arbitrary. */
+/* The lowest free table: MM_OK, or MM_EPT_POOL. Contents of the table are arbitrary. */
 must_check int pt_pool_alloc(struct pt_pool *pool, paddr_t *out);
 /* MM_OK; MM_EFOREIGN, MM_EALIGN, MM_EDOUBLE: nothing changed. */
 must_check int pt_pool_free(struct pt_pool *pool, paddr_t pa);
+/* Whether pa lies in the pool, free or not. */
 bool pt_pool_owns(const struct pt_pool *pool, paddr_t pa);
+/* Whether pa is the first byte of a table that is handed out. */
+bool pt_pool_busy(const struct pt_pool *pool, paddr_t pa);
+/* pa must be one the pool owns. */
 void *pt_pool_virt(const struct pt_pool *pool, paddr_t pa);
 unsigned pt_pool_available(const struct pt_pool *pool);
 
