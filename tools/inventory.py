@@ -26,7 +26,7 @@ import subprocess
 import sys
 
 INVENTORY = "docs/behavior-inventory.md"
-ID = r"(?:M|FD|RM|B|HP|BA|ST|PP|PT|L|AR|BT|BU|EM)\d+[a-z]?"
+ID = r"[A-Z]{1,3}\d+[a-z]?"
 SOURCE_GLOBS = ["lib/*.[chS]", "mm/*.[chS]", "arch/*.h", "arch/*/*.[chS]", "boot/*.[chS]", "boot/*/*.[chS]", "linker.ld"]
 # Code that runs where the recorder is not, and is compiled without hooks; a linker script has no functions at all.
 UNHOOKED = {"arch/aarch64/mmu_on.c"}
