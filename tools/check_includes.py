@@ -55,7 +55,7 @@ def check_includes(root, path, text, complaints, graph):
     # Between one of these and its end stands code that is compiled for the host only.
     host_only = False
     for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"#\s*if\s+(__STDC_HOSTED__|INSN_RECORDED)\s*$", line):
+        if re.match(r"#\s*(if\s+(__STDC_HOSTED__|INSN_RECORDED)|ifdef\s+GRANULE_HOST)\s*$", line):
             host_only = True
         elif host_only and re.match(r"#\s*(else|endif|elif)", line):
             host_only = False
