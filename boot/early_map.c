@@ -17,6 +17,9 @@ struct pt_pool boot_pool;
 
 static uint8_t pool_tables[PT_POOL_TABLES][PAGE_SIZE] __attribute__((section(".bss.noinit"), aligned(4096)));
 
+/* What TTBR0 points to when nothing is mapped in the low half. */
+const uint8_t empty_table[PAGE_SIZE] __attribute__((aligned(4096))) = { 0 };
+
 extern char boot_stack_guard[];
 
 static const struct pt_attrs text_attrs = { PT_EXEC, PT_NORMAL };
@@ -81,7 +84,8 @@ struct mmu_config *early_map(void)
 	map_section(image_rodata_end, boot_stack_guard, data_attrs);
 	map_section(boot_stack_guard + PAGE_SIZE, image_end, data_attrs);
 
-	mmu_config_make(&boot_mmu, &cpu_features, identity.root, mmu_kernel.root);
+	if (!mmu_config_make(&boot_mmu, &cpu_features, identity.root, mmu_kernel.root))
+		panic("this CPU has no 4 KiB pages, or the image lies beyond its %u-bit physical addresses", cpu_features.pa_bits);
 	log_verbose("Root PT at: 0x%08lx\n", (unsigned long)identity.root.v);
 	log_verbose("About to enable MMU...\n");
 	return &boot_mmu;

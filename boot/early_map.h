@@ -11,6 +11,7 @@
 
 extern struct mmu_config boot_mmu; /* what every CPU switches on with */
 extern struct pt_pool boot_pool;   /* PT_POOL */
+extern const uint8_t empty_table[PAGE_SIZE]; /* what TTBR0 points to when nothing is mapped in the low half */
 
 /*
  * MMU off, called from entry.S: the image one to one (text only, for the switch) and in the high half by section. Returns

@@ -86,6 +86,7 @@ entry:
 4:	bl	elect_boot_cpu
 	bl	el_setup
 	/* EL1, MMU off. */
+	msr	tpidr_el1, xzr		/* index of this CPU */
 	adr_l	x0, boot_stack_top
 	mov	sp, x0
 	mov	x29, xzr
@@ -162,6 +163,7 @@ secondary_entry:
 	mov	x20, x0
 	adr_l	x25, _start
 	bl	el_setup
+	msr	tpidr_el1, x20
 	/*
 	 * No stack until the MMU is on: what is written past the caches here could be shadowed by lines of the CPUs that run with
 	 * their caches on. mmu_switch_on() uses none (the build checks).

@@ -20,7 +20,7 @@ extern char semihost_insn[], probe_insn[], probe_failed[];
 
 void exception_entry(struct exception_frame *frame);
 
-/* [BT3] [BT4] */
+/* [EN3] [EN4] */
 void exception_entry(struct exception_frame *frame)
 {
 	unsigned ec = (frame->esr >> 26) & 0x3f;

@@ -84,7 +84,7 @@ static void map_dtb_pages(paddr_t pa, uint64_t from, uint64_t size)
 		bad_dtb(mm_strerror(err));
 }
 
-/* [BT2] x0, or for an ELF loader that passes none the start of the image's GiB; read only, nothing else is probed. */
+/* [EN2] x0, or for an ELF loader that passes none the start of the image's GiB; read only, nothing else is probed. */
 static void find_dtb(void)
 {
 	const char *why;
@@ -221,13 +221,13 @@ _Noreturn void kernel_main(void)
 		.linear_bits = LAYOUT_LINEAR_BITS,
 		.hand_over = hand_over,
 	};
+	int status = 0;
 	bool console;
 
 	arch_linear_base = LAYOUT_LINEAR;
 	early_map_adopt();
-	WRITE_SYSREG(tpidr_el1, 0);
 	log_verbose("MMU enabled with identity mapping.\n");
-	mmu_ttbr0_clear();
+	mmu_ttbr0_clear(image_paddr(empty_table));
 	log_verbose("MMU: running in the high half\n");
 	log_set_lock(log_take, log_release);
 	boot.image_size = (uint64_t)(image_end - image_start);
@@ -253,17 +253,17 @@ _Noreturn void kernel_main(void)
 	smp_start(&boot.fdt, &kspace);
 	boot.mm.dynamic_tables = mmu_kernel.dynamic_tables;
 	boot.up = true;
-	boot_report();
+	report_boot(&boot);
 
 	if (words.test_refused)
 		machine_poweroff(1);
 	if (words.test[0])
 		machine_poweroff(tap_run(words.test, TAP_TARGET, print_tap) ? 1 : 0);
 	if (words.tour)
-		tour_run();
-	if (words.poweroff || words.tour)
-		machine_poweroff(0);
+		status = tour_run() ? 1 : 0;
+	if (words.poweroff || (words.tour && !console))
+		machine_poweroff(status);
 	if (console)
 		monitor_run();
-	machine_poweroff(0);
+	machine_poweroff(status);
 }

@@ -27,11 +27,10 @@ void secondary_main(uint64_t cpu);
 static struct kspace *stacks;
 static uint32_t online[MAX_CPUS];
 
-/* [BT6] */
+/* [EN6] */
 void secondary_main(uint64_t cpu)
 {
-	WRITE_SYSREG(tpidr_el1, cpu);
-	mmu_ttbr0_clear();
+	mmu_ttbr0_clear(image_paddr(empty_table));
 	/* CPU 0 speaks for a CPU that lacks what is in use already. */
 	__atomic_store_n(&online[cpu], features_join() ? CPU_ONLINE : CPU_UNFIT, __ATOMIC_RELEASE);
 	/* Nothing to do yet: interrupts stay masked, WFI sleeps until the machine ends. */
@@ -81,7 +80,6 @@ static bool start_cpu(unsigned cpu, uint64_t mpidr)
 	return true;
 }
 
-/* Calls start for every enabled cpu node but this CPU's own. */
 void smp_start(const struct fdt *fdt, struct kspace *space)
 {
 	int cpus = fdt_find(fdt, "/cpus", 5);

@@ -18,7 +18,7 @@ static int reserve(const struct kspace *k, uint64_t size, uint64_t *va)
 	return MM_OK;
 }
 
-/* [M60] */
+/* [KS1] */
 int kspace_stack(struct kspace *k, unsigned order, uintptr_t *top)
 {
 	uint64_t va, size;
@@ -45,7 +45,7 @@ int kspace_stack(struct kspace *k, unsigned order, uintptr_t *top)
 	return MM_OK;
 }
 
-/* [M61] */
+/* [KS2] */
 int kspace_map(struct kspace *k, paddr_t pa, uint64_t size, enum pt_memory memory, void **out)
 {
 	uint64_t first = ALIGN_DOWN(pa.v, PAGE_SIZE), va;

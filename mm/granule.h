@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Granule as a library: what libgranule.a offers to somebody else's kernel, hypervisor or firmware. This header stands alone
+ * (only the compiler's own headers), every name begins with gr_ or GR_. Optional: granule_names.h gives kmalloc() and the seeds'
+ * names on top.
+ *
+ * The embedder's MMU is on, all RAM that may be managed is mapped in one linear map (virtual = physical + linear_base),
+ * Normal write-back cacheable; caches are on. Then:
+ *
+ *	1. supply the gr_host_ functions below;
+ *	2. gr_init() with the device tree, or with a list of ranges;
+ *	3. gr_alloc_pages(), gr_kmalloc(), gr_pgtable_map() ...
+ *
+ * Unless a function says otherwise it may be called from any CPU and from interrupt context, returns 0 or a negative GR_E...,
+ * and a call that fails changes nothing. Sizes and addresses are bytes, orders are log2 of 4 KiB pages.
+ */
+#ifndef GRANULE_H
+#define GRANULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GR_PAGE_SIZE ((uint64_t)4096)
+#define GR_MAX_ORDER 18 /* 1 GiB */
+
+/* Errors; gr_strerror() has a sentence for each. */
+enum {
+	GR_OK = 0,
+	GR_EINVAL = -1,
+	GR_ENOMEM = -2,
+	GR_ERANGE = -3,
+	GR_EALIGN = -4,
+	GR_EVA_ALIGN = -5,
+	GR_EPA_ALIGN = -6,
+	GR_EPT_POOL = -7,
+	GR_EPT_ALLOC = -8,
+	GR_EEXIST = -9,
+	GR_ENOENT = -10,
+	GR_EPERM = -11,
+	GR_EDOUBLE = -12,
+	GR_EORDER = -13,
+	GR_EINTERIOR = -14,
+	GR_EFOREIGN = -15,
+	GR_ERESERVED = -16,
+	GR_EBUSY = -17,
+	GR_EOVERFLOW = -18,
+	GR_ECORRUPT = -19,
+	GR_EUNSUPPORTED = -20,
+};
+const char *gr_strerror(int err);
+
+/* ---- what the embedder supplies ----------------------------------------------------------------------------------------- */
+
+/* Shows n bytes of text to a person (errors and, when asked, verbose lines). Must not call Granule. Any context. */
+void gr_host_log(const char *text, size_t n);
+
+/* A broken promise of Granule's own, or a machine that cannot be managed (gr_init() only). Must not return. */
+_Noreturn void gr_host_panic(const char *text);
+
+/* Index of the running CPU, 0 .. number of CPUs - 1. Called with interrupts masked. */
+unsigned gr_host_cpu_id(void);
+
+/*
+ * Maps [pa, pa + size) read-write, Normal write-back, never executable, at va in the embedder's kernel address space: the
+ * page records (8 bytes for each 4 KiB page of RAM) at gr_config.records_base. Multiples of 4 KiB; called during gr_init() only.
+ * Returns 0, or a negative error, on which gr_init() panics.
+ */
+int gr_host_map(uintptr_t va, uint64_t pa, uint64_t size);
+
+/* ---- bring-up ------------------------------------------------------------------------------------------------------------ */
+
+enum gr_range_kind { /* ascending strength: where ranges overlap the strongest wins */
+	GR_RAM,
+	GR_MEMRESERVE,
+	GR_RESERVED,
+	GR_INITRD,
+	GR_DTB,
+	GR_IMAGE,
+	GR_NOMAP, /* never touched, never handed out */
+};
+
+struct gr_range {
+	uint64_t base;
+	uint64_t size;
+	enum gr_range_kind kind;
+	const char *name; /* for reports; kept, not copied */
+};
+
+struct gr_config {
+	uintptr_t linear_base; /* virtual address of physical address 0 in the linear map */
+	/*
+	 * Address space for page records: record of page n at records_base + 8 * n; 2 MiB-aligned, 8 bytes for each 4 KiB of
+	 * physical address space up to the end of RAM. Only what describes RAM is backed, through gr_host_map().
+	 */
+	uintptr_t records_base;
+	const void *dtb;   /* flattened device tree, mapped for dtb_size bytes; NULL: ranges only */
+	uint64_t dtb_pa;   /* its physical address: it is reserved */
+	size_t dtb_size;   /* readable bytes */
+	const struct gr_range *ranges; /* added to what the tree says: at least the kernel's own image (GR_IMAGE) */
+	unsigned range_count;
+	bool verbose;
+};
+
+/*
+ * Takes over all RAM that nobody claims: records, buddy allocator, heap. Once, on one CPU. GR_EINVAL: malformed tree or config (a
+ * line says what); panics with the reason when there is no usable memory.
+ */
+int gr_init(const struct gr_config *config);
+
+/* ---- page frames ------------------------------------------------------------------------------------------------------------ */
+
+#define GR_ZERO (1u << 0)
+#define GR_BELOW_4G (1u << 1)
+
+/* Owner tags: 0..7 are Granule's, 8..255 the embedder's. */
+#define GR_TAG_USER 8u
+
+/* 2^order pages, naturally aligned; *pa gets the physical address. GR_ENOMEM, GR_EINVAL. */
+int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa);
+/* The whole block again. GR_EALIGN, GR_EFOREIGN, GR_ERESERVED, GR_EINTERIOR, GR_EDOUBLE, GR_EORDER, GR_EBUSY: one line names the caller. */
+int gr_free_pages(uint64_t pa, unsigned order);
+/* Linear-map address of a physical one, and back. */
+void *gr_phys_to_virt(uint64_t pa);
+uint64_t gr_virt_to_phys(const void *va);
+
+struct gr_stats {
+	uint64_t ram_bytes;	/* found */
+	uint64_t total_pages;	/* given to the allocator */
+	uint64_t free_pages;
+	uint64_t free_blocks[GR_MAX_ORDER + 1];
+	uint64_t heap_reserved, heap_used; /* bytes */
+};
+void gr_get_stats(struct gr_stats *out);
+/* Walks the whole state; GR_OK, or GR_ECORRUPT with every finding logged. Not for interrupt context. */
+int gr_validate(void);
+
+/* ---- heap ------------------------------------------------------------------------------------------------------------------ */
+
+void *gr_kmalloc(size_t size) __attribute__((malloc));
+void *gr_kzalloc(size_t size) __attribute__((malloc));
+void *gr_kcalloc(size_t n, size_t size) __attribute__((malloc));
+void *gr_kmalloc_aligned(size_t size, size_t align) __attribute__((malloc));
+void *gr_krealloc(void *p, size_t size);
+/* GR_OK (also for NULL), GR_EDOUBLE, GR_EFOREIGN, GR_EINTERIOR: logged, nothing changed. */
+int gr_kfree(void *p);
+size_t gr_ksize(const void *p);
+
+/* ---- page tables ------------------------------------------------------------------------------------------------------------ */
+
+#define GR_PT_WRITE (1u << 0)
+#define GR_PT_EXEC (1u << 1)
+#define GR_PT_USER (1u << 2)
+#define GR_PT_NONGLOBAL (1u << 3)
+
+enum gr_memory { GR_NORMAL, GR_NORMAL_NC, GR_DEVICE_nGnRnE, GR_DEVICE_nGnRE };
+enum gr_stage { GR_EL1_STAGE1, GR_EL2_STAGE1, GR_STAGE2 };
+
+/* A set of tables. Storage is the embedder's: gr_pgtable_size() bytes, 8-byte aligned. Calls on one object are the caller's to serialise. */
+struct gr_pgtable;
+size_t gr_pgtable_size(void);
+/* Tables come from gr_alloc_pages(). input_bits 16..48; input_base: first input address (TTBR1: 0xffff000000000000). */
+int gr_pgtable_init(struct gr_pgtable *pt, enum gr_stage stage, unsigned input_bits, uint64_t input_base, uint16_t asid_or_vmid);
+void gr_pgtable_destroy(struct gr_pgtable *pt);
+/* Physical address of the root, for TTBRn_ELx. From the first time it is installed call gr_pgtable_set_live(): TLB maintenance begins. */
+uint64_t gr_pgtable_root(const struct gr_pgtable *pt);
+void gr_pgtable_set_live(struct gr_pgtable *pt);
+int gr_pgtable_map(struct gr_pgtable *pt, uint64_t va, uint64_t pa, uint64_t size, unsigned access, enum gr_memory memory);
+int gr_pgtable_unmap(struct gr_pgtable *pt, uint64_t va, uint64_t size);
+int gr_pgtable_protect(struct gr_pgtable *pt, uint64_t va, uint64_t size, unsigned access, enum gr_memory memory);
+/* GR_OK and the physical address of va, or GR_ENOENT. */
+int gr_pgtable_query(const struct gr_pgtable *pt, uint64_t va, uint64_t *pa);
+
+/* ---- bump allocator ---------------------------------------------------------------------------------------------------------- */
+
+struct gr_bump {
+	uint64_t start, end, next;
+};
+int gr_bump_new(struct gr_bump *b, uint64_t start, uint64_t size);
+int gr_bump_alloc(struct gr_bump *b, uint64_t size, uint64_t align, uint64_t *pa);
+void gr_bump_reset(struct gr_bump *b);
+
+#endif
