@@ -114,7 +114,7 @@ def check_head(path, text, complaints):
             if not line.startswith("#"):
                 break
             words += line[1:] + " "
-    if len(re.findall(r"\w+", words)) < 5:
+    if len(re.findall(r"\w+", words)) < 3:
         complaints.append(f"{path}: no paragraph under the SPDX line that says what lives here")
 
 
