@@ -14,12 +14,13 @@
  */
 static uint32_t step(const struct fdt *fdt, size_t off, size_t *next)
 {
-	const uint8_t *s = structure(fdt);
 	size_t len = fdt->struct_len;
+	const uint8_t *s;
 	uint32_t token, n;
 
 	if (off >= len)
 		return FDT_END;
+	s = structure(fdt);
 	token = be32(s + off);
 	off += 4;
 	switch (token) {
