@@ -121,8 +121,8 @@ static int command_mem(const struct word *words, unsigned n)
 		 format_size(b, heap.live_bytes), (unsigned long)heap.large_objects);
 	log_info("kmalloc   %lu, kfree %lu, failed %lu, refused frees %lu\n", (unsigned long)heap.allocs,
 		 (unsigned long)heap.frees, (unsigned long)heap.failures, (unsigned long)heap.bad_frees);
-	log_info("records   %s of bitmaps, %s of mem_map and all\n", format_size(b, stats.metadata_bytes),
-		 format_size(c, boot.mm.stolen_bytes));
+	log_info("records   %s, of it %s bitmaps\n", format_size(c, boot.mm.stolen_bytes),
+		 format_size(b, stats.metadata_bytes));
 	return MM_OK;
 }
 
@@ -313,8 +313,8 @@ static int command_pt(const struct word *words, unsigned n)
 		log_info("  level %d  invalid: not mapped\n", story.next_level);
 		return err;
 	}
-	log_info("  is 0x%lx, in a leaf of %s: %s, %s%s%s, %s\n", (unsigned long)e.pa.v, format_size(size, e.size),
-		 e.attrs.access & PT_WRITE ? "read-write" : "read-only",
+	log_info("  is 0x%lx, in a leaf of %s\n", (unsigned long)e.pa.v, format_size(size, e.size));
+	log_info("  %s, %s%s%s, %s\n", e.attrs.access & PT_WRITE ? "read-write" : "read-only",
 		 e.attrs.access & PT_EXEC ? "executable" : "never executable", e.attrs.access & PT_USER ? ", EL0" : "",
 		 e.attrs.access & PT_NONGLOBAL ? ", one ASID" : "", memory_name(e.attrs.memory));
 	return MM_OK;

@@ -173,7 +173,7 @@ void report_boot(const struct boot_info *b)
 	print_stolen(mm);
 	log_info(LABEL "PT_POOL %u needed, peak %u of %u; %lu from the allocator\n", "tables", mm->pool_tables_needed,
 		 mm->pool_peak, PT_POOL_TABLES, (unsigned long)mm->dynamic_tables);
-	log_info(LABEL "%s of RAM\n", "linear map", format_size(size, mm->linear_bytes));
+	log_info(LABEL "%s of RAM, linearly\n", "mapped", format_size(size, mm->linear_bytes));
 	log_info(LABEL "%s reserved, %s in use\n", "heap", format_size(size, heap.reserved_bytes),
 		 format_size(used, heap.reserved_used_bytes));
 	report_free_orders(&stats);

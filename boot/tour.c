@@ -27,6 +27,17 @@ static unsigned expect(int got, int want)
 	return 1;
 }
 
+/* pt, where the kernel's tables are what translates: in a host program they are an exercise. */
+static unsigned show_translation(const char *sentence, uintptr_t va)
+{
+	char command[LINE_EDIT_MAX];
+
+	if (mmu_kernel.format == NULL || va < mmu_kernel.input_base)
+		return 0;
+	gr_snprintf(command, sizeof(command), "pt 0x%lx", (unsigned long)va);
+	return expect(step(sentence, command), MM_OK);
+}
+
 /* [BU39] */
 unsigned tour_run(void)
 {
@@ -36,6 +47,8 @@ unsigned tour_run(void)
 	log_info("\nA tour of the monitor.\n");
 	wrong += expect(step("What one can ask", "help"), MM_OK);
 	wrong += expect(step("Who owns the memory: every range that the device tree or the image names", "ram"), MM_OK);
+	gr_snprintf(command, sizeof(command), "ram 0x%lx", (unsigned long)boot.dtb_pa.v);
+	wrong += expect(step("Why an address is not free: the story of the device tree", command), MM_OK);
 	wrong += expect(step("How much there is", "mem"), MM_OK);
 	wrong += expect(step("The buddy allocator keeps what is free in blocks of 2^order pages", "buddy"), MM_OK);
 	wrong += expect(step("Take eight pages", "alloc 3"), MM_OK);
@@ -46,13 +59,9 @@ unsigned tour_run(void)
 	wrong += expect(step("A second time is a double free, and refused", "free last 3"), MM_EDOUBLE);
 	gr_snprintf(command, sizeof(command), "free 0x%lx 0", (unsigned long)boot.image_pa);
 	wrong += expect(step("The kernel's own image was never the allocator's to give", command), MM_ERESERVED);
-	if (mmu_kernel.format != NULL) {
-		gr_snprintf(command, sizeof(command), "pt 0x%lx", (unsigned long)(uintptr_t)tour_run);
-		wrong += expect(step("This function in the page tables: executable, so not writable", command), MM_OK);
-		gr_snprintf(command, sizeof(command), "pt 0x%lx",
-			    (unsigned long)(uintptr_t)phys_to_virt(boot.mm.window));
-		wrong += expect(step("RAM in the linear map: writable, so never executable", command), MM_OK);
-	}
+	wrong += show_translation("This function in the page tables: executable, so not writable", (uintptr_t)tour_run);
+	wrong += show_translation("RAM in the linear map: writable, so never executable",
+				  (uintptr_t)phys_to_virt(boot.mm.window));
 	wrong += expect(step("Every structure is derived again and compared", "check"), MM_OK);
 	log_info("\nThat was the tour.\n");
 	return wrong;
