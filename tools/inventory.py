@@ -243,13 +243,16 @@ def trace_target(build, cross, rows, trace, jobs):
     everything = set().union(*(entered for _, found in boots for _, entered in found))
     names = resolve(program, {start + offset for offset in everything}, cross + "addr2line")
     for row, found in boots:
+        # A test of the BT series looks at what the boot before it did.
+        booted = {names[start + offset] for name, entered in found if name == "boot" for offset in entered}
         for name, entered in found:
             functions = {names[start + offset] for offset in entered}
             if name == "boot":
                 for ident in row.ids:
                     trace.add(ident, f"the boot {row.name}", functions)
-            else:
-                trace.add(name.split(":", 1)[1], f"{name} on the target", functions)
+                continue
+            ident = name.split(":", 1)[1]
+            trace.add(ident, f"{name} on the target", functions | (booted if ident.startswith("BT") else set()))
 
 
 def main():
