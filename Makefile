@@ -78,7 +78,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 COMMON := -std=gnu17 -I. -g $(WARNINGS)
 
 TARGET_FLAGS := -march=armv8-a -mgeneral-regs-only -mstrict-align -ffreestanding -fno-builtin -fpie -fno-common \
-	-fvisibility=hidden -fno-stack-protector -fno-omit-frame-pointer -fno-asynchronous-unwind-tables
+	-fvisibility=hidden -include lib/hidden.h -fno-stack-protector -fno-omit-frame-pointer -fno-asynchronous-unwind-tables
 
 ifeq ($(TOOLCHAIN),clang)
 TARGET_FLAGS += -Wthread-safety
@@ -128,7 +128,7 @@ FUZZ_C := $(wildcard tests/fuzz/*.c)
 
 # What libgranule.a is made of: everything an embedder gets, without the boot, the consoles and the test runner.
 LIB_ARCH_SRCS := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c features.c spinlock.c irq.c cpu.c zero.S))
-LIB_SRCS := $(filter-out lib/tap.c,$(LIB_C)) $(MM_C) $(LIB_ARCH_SRCS)
+LIB_SRCS := $(filter-out lib/tap.c,$(LIB_C)) $(MM_C) $(wildcard mm/library/*.c) $(LIB_ARCH_SRCS)
 
 objects = $(addprefix $(1)/,$(addsuffix .o,$(basename $(2))))
 
@@ -137,7 +137,7 @@ objects = $(addprefix $(1)/,$(addsuffix .o,$(basename $(2))))
 .PHONY: all
 ifeq ($(SUITE),)
 all: kernel compile_commands.json
-ifneq ($(wildcard mm/granule.c),)
+ifneq ($(wildcard mm/library/granule.c),)
 all: library
 endif
 else
@@ -213,10 +213,12 @@ library: $(BUILD)/libgranule.a
 $(OUT)/libsources: FORCE
 	$(call stamp,$(LIB_SRCS))
 
-# One relocatable object in which only the gr_ names are global; what it leaves undefined are the hooks alone.
-$(OUT)/granule.o: $(LIB_OBJ) $(OUT)/libsources
+# One relocatable object in which only the names that the public header declares are global; what it leaves undefined are the
+# hooks alone.
+$(OUT)/granule.o: $(LIB_OBJ) $(OUT)/libsources mm/library/granule.h
 	$(call say,LD -r,$@)$(LD) -r $(LIB_OBJ) -o $@.tmp
-	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='gr_*' $@.tmp $@
+	$(Q)grep -oE '\bgr_[a-z0-9_]+\(' mm/library/granule.h | tr -d '(' | sort -u >$@.names
+	$(Q)$(OBJCOPY) --keep-global-symbols=$@.names $@.tmp $@
 	$(Q)rm -f $@.tmp
 	$(Q)bad=$$($(NM) -u $@ | awk '$$NF !~ /^gr_host_/ { print $$NF }'); \
 		test -z "$$bad" || { echo "$@: undefined names that are no hooks:" $$bad >&2; exit 1; }

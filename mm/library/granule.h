@@ -58,9 +58,6 @@ void gr_host_log(const char *text, size_t n);
 /* A broken promise of Granule's own, or a machine that cannot be managed (gr_init() only). Must not return. */
 _Noreturn void gr_host_panic(const char *text);
 
-/* Index of the running CPU, 0 .. number of CPUs - 1. Called with interrupts masked. */
-unsigned gr_host_cpu_id(void);
-
 /*
  * Maps [pa, pa + size) read-write, Normal write-back, never executable, at va in the embedder's kernel address space: the
  * page records (8 bytes for each 4 KiB page of RAM) at gr_config.records_base. Multiples of 4 KiB; called during gr_init() only.
@@ -99,8 +96,10 @@ struct gr_config {
 	size_t dtb_size;   /* readable bytes */
 	const struct gr_range *ranges; /* added to what the tree says: at least the kernel's own image (GR_IMAGE) */
 	unsigned range_count;
-	bool verbose;
+	bool verbose; /* log every step */
 };
+
+#define GR_MAX_RANGES 1024 /* banks and reservations of tree and list together; more are refused with GR_ENOMEM, none is dropped */
 
 /*
  * Takes over all RAM that nobody claims: records, buddy allocator, heap. Once, on one CPU. GR_EINVAL: malformed tree or config (a
@@ -162,9 +161,10 @@ size_t gr_pgtable_size(void);
 /* Tables come from gr_alloc_pages(). input_bits 16..48; input_base: first input address (TTBR1: 0xffff000000000000). */
 int gr_pgtable_init(struct gr_pgtable *pt, enum gr_stage stage, unsigned input_bits, uint64_t input_base, uint16_t asid_or_vmid);
 void gr_pgtable_destroy(struct gr_pgtable *pt);
-/* Physical address of the root, for TTBRn_ELx. From the first time it is installed call gr_pgtable_set_live(): TLB maintenance begins. */
+/* Physical address of the root, for TTBRn_ELx or VTTBR_EL2. */
 uint64_t gr_pgtable_root(const struct gr_pgtable *pt);
-void gr_pgtable_set_live(struct gr_pgtable *pt);
+/* Say true before a CPU first walks the tables, false when none does any more: changes in between come with TLB maintenance. */
+void gr_pgtable_set_live(struct gr_pgtable *pt, bool live);
 int gr_pgtable_map(struct gr_pgtable *pt, uint64_t va, uint64_t pa, uint64_t size, unsigned access, enum gr_memory memory);
 int gr_pgtable_unmap(struct gr_pgtable *pt, uint64_t va, uint64_t size);
 int gr_pgtable_protect(struct gr_pgtable *pt, uint64_t va, uint64_t size, unsigned access, enum gr_memory memory);
