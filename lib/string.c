@@ -3,6 +3,8 @@
  * The memory and string functions that a compiler may call by itself. Every access is naturally aligned (Device memory, which
  * is what all memory is while the MMU is off, faults otherwise), and no loop may be turned back into a call of the function it
  * implements: the attributes below say so to both compilers.
+ *
+ * The functions are called granule_memcpy and so on; freestanding, the standard names are aliases of them.
  */
 #include "lib/string.h"
 
@@ -27,7 +29,7 @@ static inline bool word_aligned(const void *p)
 }
 
 /* [L7] */
-NO_IDIOM void *STRING_IMPL(memcpy)(void *restrict dst, const void *restrict src, size_t n)
+NO_IDIOM void *granule_memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
 	uint8_t *d = dst;
 	const uint8_t *s = src;
@@ -44,7 +46,7 @@ NO_IDIOM void *STRING_IMPL(memcpy)(void *restrict dst, const void *restrict src,
 }
 
 /* [L8] */
-NO_IDIOM void *STRING_IMPL(memmove)(void *dst, const void *src, size_t n)
+NO_IDIOM void *granule_memmove(void *dst, const void *src, size_t n)
 {
 	uint8_t *d = dst;
 	const uint8_t *s = src;
@@ -78,7 +80,7 @@ NO_IDIOM void *STRING_IMPL(memmove)(void *dst, const void *src, size_t n)
 }
 
 /* [L9] */
-NO_IDIOM void *STRING_IMPL(memset)(void *dst, int c, size_t n)
+NO_IDIOM void *granule_memset(void *dst, int c, size_t n)
 {
 	uint8_t *d = dst;
 	word w = (uint8_t)c * 0x0101010101010101u;
@@ -93,7 +95,7 @@ NO_IDIOM void *STRING_IMPL(memset)(void *dst, int c, size_t n)
 }
 
 /* [L10] */
-NO_IDIOM int STRING_IMPL(memcmp)(const void *a, const void *b, size_t n)
+NO_IDIOM int granule_memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a, *y = b;
 
@@ -113,7 +115,7 @@ NO_IDIOM int STRING_IMPL(memcmp)(const void *a, const void *b, size_t n)
 }
 
 /* [L11] */
-NO_IDIOM void *STRING_IMPL(memchr)(const void *s, int c, size_t n)
+NO_IDIOM void *granule_memchr(const void *s, int c, size_t n)
 {
 	const uint8_t *p = s;
 
@@ -125,7 +127,7 @@ NO_IDIOM void *STRING_IMPL(memchr)(const void *s, int c, size_t n)
 }
 
 /* [L11] */
-NO_IDIOM size_t STRING_IMPL(strlen)(const char *s)
+NO_IDIOM size_t granule_strlen(const char *s)
 {
 	size_t n = 0;
 
@@ -135,7 +137,7 @@ NO_IDIOM size_t STRING_IMPL(strlen)(const char *s)
 }
 
 /* [L11] */
-NO_IDIOM size_t STRING_IMPL(strnlen)(const char *s, size_t max)
+NO_IDIOM size_t granule_strnlen(const char *s, size_t max)
 {
 	size_t n = 0;
 
@@ -145,7 +147,7 @@ NO_IDIOM size_t STRING_IMPL(strnlen)(const char *s, size_t max)
 }
 
 /* [L10] */
-NO_IDIOM int STRING_IMPL(strcmp)(const char *a, const char *b)
+NO_IDIOM int granule_strcmp(const char *a, const char *b)
 {
 	for (; *a != '\0' && *a == *b; a++, b++)
 		;
@@ -153,7 +155,7 @@ NO_IDIOM int STRING_IMPL(strcmp)(const char *a, const char *b)
 }
 
 /* [L10] */
-NO_IDIOM int STRING_IMPL(strncmp)(const char *a, const char *b, size_t n)
+NO_IDIOM int granule_strncmp(const char *a, const char *b, size_t n)
 {
 	for (; n > 0 && *a != '\0' && *a == *b; n--, a++, b++)
 		;
@@ -161,7 +163,7 @@ NO_IDIOM int STRING_IMPL(strncmp)(const char *a, const char *b, size_t n)
 }
 
 /* [L11] */
-NO_IDIOM char *STRING_IMPL(strchr)(const char *s, int c)
+NO_IDIOM char *granule_strchr(const char *s, int c)
 {
 	for (;; s++) {
 		if (*s == (char)c)
@@ -170,6 +172,20 @@ NO_IDIOM char *STRING_IMPL(strchr)(const char *s, int c)
 			return NULL;
 	}
 }
+
+#if !__STDC_HOSTED__
+#define STANDARD_NAME(name) __typeof__(granule_##name) name __attribute__((alias("granule_" #name)))
+STANDARD_NAME(memcpy);
+STANDARD_NAME(memmove);
+STANDARD_NAME(memset);
+STANDARD_NAME(memcmp);
+STANDARD_NAME(memchr);
+STANDARD_NAME(strlen);
+STANDARD_NAME(strnlen);
+STANDARD_NAME(strcmp);
+STANDARD_NAME(strncmp);
+STANDARD_NAME(strchr);
+#endif
 
 static int digit_value(char c)
 {

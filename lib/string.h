@@ -7,11 +7,9 @@
 #include "lib/defs.h"
 
 /*
- * Freestanding, ours are the standard functions. In a hosted program the C library (or a sanitizer) owns the standard names; ours
- * are built beside them as granule_memcpy and so on, which is how the host tests reach them.
+ * Freestanding, these are the standard functions too. In a hosted program the C library (or a sanitizer) owns the standard names, and
+ * ours stand beside them; the tests call them by these names in both worlds.
  */
-#if __STDC_HOSTED__
-#define STRING_IMPL(name) granule_##name
 void *granule_memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *granule_memmove(void *dst, const void *src, size_t n);
 void *granule_memset(void *dst, int c, size_t n);
@@ -22,9 +20,6 @@ size_t granule_strnlen(const char *s, size_t max);
 int granule_strcmp(const char *a, const char *b);
 int granule_strncmp(const char *a, const char *b, size_t n);
 char *granule_strchr(const char *s, int c);
-#else
-#define STRING_IMPL(name) name
-#endif
 
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);

@@ -66,6 +66,7 @@ void tap_skip(const char *why)
 	tap.skip = why;
 }
 
+/* Each line of it is a comment: a note must not be taken for a result. */
 void tap_note(const char *fmt, ...)
 {
 	char text[256];
@@ -74,7 +75,13 @@ void tap_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	gr_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	emit("# %s\n", text);
+	for (const char *s = text; *s != '\0';) {
+		const char *end = strchr(s, '\n');
+		size_t n = end ? (size_t)(end - s) : strlen(s);
+
+		emit("# %.*s\n", (int)n, s);
+		s += n + (end != NULL);
+	}
 }
 
 /* Whether the name [s, end) of a specification (SUITE or SUITE:ID) means this test. A suite whose name begins with '_' is
