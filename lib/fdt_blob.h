@@ -47,6 +47,13 @@ static inline const char *string_at(const struct fdt *fdt, size_t off)
 /* Moves the cursor to the node, forwards from where it stands if it can. False: there is no such node. */
 bool fdt_locate(const struct fdt *fdt, struct fdt_cursor *c, int node);
 
+/* At the start of every call that may fail. */
+static inline void fdt_no_error(struct fdt *fdt)
+{
+	fdt->error = NULL;
+	fdt->error_node = FDT_NONE;
+}
+
 static inline int fdt_fail(struct fdt *fdt, int node, const char *why)
 {
 	fdt->error = why;

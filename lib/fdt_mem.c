@@ -44,7 +44,7 @@ int get_memory_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_r
 	struct fdt_region region = { .kind = FDT_REGION_MEMORY };
 	int r;
 
-	fdt->error = NULL;
+	fdt_no_error(fdt);
 	if (it->stage == START) {
 		it->node = fdt_root(fdt);
 		it->stage = SEARCH;
@@ -154,7 +154,7 @@ int get_reserved_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt
 	struct fdt_region region = { 0 };
 	int r;
 
-	fdt->error = NULL;
+	fdt_no_error(fdt);
 	if (it->stage == START) {
 		it->parent = find_reserved_memory(fdt, fdt_first_child(fdt, fdt_root(fdt)));
 		it->node = fdt_first_child(fdt, it->parent);
@@ -200,7 +200,7 @@ int fdt_initrd(struct fdt *fdt, uint64_t *start, uint64_t *end)
 	int node = chosen(fdt), has_start, has_end;
 	uint64_t s = 0, e = 0;
 
-	fdt->error = NULL;
+	fdt_no_error(fdt);
 	has_start = read_number(fdt, node, "linux,initrd-start", &s);
 	has_end = read_number(fdt, node, "linux,initrd-end", &e);
 	if (has_start < 0 || has_end < 0)

@@ -98,8 +98,7 @@ int fdt_tuple(struct fdt *fdt, int node, const char *name, unsigned i, uint64_t 
 	const uint8_t *p = fdt_prop(fdt, node, name, &len);
 	uint64_t at, n;
 
-	fdt->error = NULL;
-	fdt->error_node = FDT_NONE;
+	fdt_no_error(fdt);
 	if (!p)
 		return 0;
 	if (!fdt_locate(fdt, c, node) || c->depth == 0)

@@ -78,14 +78,14 @@ static unsigned list_edges(struct ram_map *map)
 }
 
 /*
- * [RM3] [RM4] The sweep. Between two edges the same claims cover every page, so the strongest kind among them, and whether a bank is, is
- * all there is to say. Done in place: an edge is written where at least as many have been read.
+ * [RM3] [RM4] [RM5] [RM15] The sweep. Between two edges the same claims cover every page, so the strongest kind among them,
+ * and whether a bank is, is all there is to say. Done in place: an edge is written where at least as many have been read.
+ * `bank` is the first claim that is a bank over the page; it only moves up, as banks start in the order of the claims.
  */
 static void derive(struct ram_map *map)
 {
 	unsigned n = list_edges(map), live[RAM_KINDS] = { 0 };
-	unsigned bank =
-		0; /* the first claim that is a bank over this page: only moves up, as banks start in claim order */
+	unsigned bank = 0;
 
 	map->edges = 0;
 	for (unsigned i = 0; i < n;) {
@@ -169,7 +169,7 @@ static void take(struct ram_map *map, uint64_t first, uint64_t end)
 		ram_edge(map, i)->kind = RAM_RESERVED;
 }
 
-/* [RM11] Places one size-only reservation. */
+/* [RM12] Places one size-only reservation. */
 static int place(struct ram_map *map, struct fdt *fdt, const struct fdt_region *r)
 {
 	uint64_t pages = ((r->size - 1) >> PAGE_SHIFT) + 1, align = r->alignment >> PAGE_SHIFT;
