@@ -396,14 +396,14 @@ compile_commands.json: $(OUT)/flags $(OUT)/sources tools/compile_commands.py
 	$(call say,GEN,$@)python3 tools/compile_commands.py '$(CC) $(CFLAGS_TARGET)' $(filter %.c,$(KERNEL_SRC)) \
 		-- '$(HOST_clang_CC) $(COMMON) $(HOST_FLAGS)' $(HOST_ARCH_C) $(HOST_TEST_C) $(FUZZ_C) >$@
 
-# Headers that an embedder includes: the contracts of lib, arch and mm; the boot's stay here.
-INSTALL_HEADERS := $(wildcard mm/granule*.h)
+# Headers that an embedder includes; they need nothing else of this tree.
+INSTALL_HEADERS := $(wildcard $(addprefix mm/library/,granule.h granule_names.h))
 
 .PHONY: install
 install: library
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/granule
 	install -m 644 $(BUILD)/libgranule.a $(DESTDIR)$(PREFIX)/lib/
-	for h in $(INSTALL_HEADERS); do install -D -m 644 $$h $(DESTDIR)$(PREFIX)/include/granule/$$h || exit 1; done
+	install -m 644 $(INSTALL_HEADERS) $(DESTDIR)$(PREFIX)/include/granule/
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/granule.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/granule.pc
 
