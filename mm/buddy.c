@@ -212,6 +212,7 @@ static always_inline void split_in_node(struct buddy *b, uint64_t n, unsigned hi
 	if (lo == base)
 		node[0] = old0 | bit64(slot ^ 1);
 
+	n &= ~(((uint64_t)1 << lo) - 1);
 	for (unsigned order = lo; order < hi; order++) {
 		uint64_t old = order == base ? old0 : old1;
 

@@ -281,13 +281,17 @@ static void check_nodes(struct buddy *b, struct check *c, uint64_t start, uint64
 
 	for (uint64_t m = ALIGN_DOWN(start, 1 << 12); m < end; m += 1 << 12) {
 		const uint64_t *mid = mid_at(b, m);
-		uint64_t in_mid[NODE_ORDERS] = { 0 };
+		uint64_t in_mid[NODE_ORDERS] = { 0 }, given = 0;
 
 		for (uint64_t l = max_u64(m, ALIGN_DOWN(start, 64)); l < end && l < m + (1 << 12); l += 64) {
 			check_bits(b, c, l, 0, start, end);
 			derive(in_mid, leaf_at(b, l), bit64(l >> 6));
+			given |= leaf_at(b, l)[1] & NODE_FLAGS;
 		}
 		check_bits(b, c, m, 1, start, end);
+		if (!(mid[1] & NODE_ANY) != !given)
+			finding(c, "frames 0x%llx to 0x%llx: flags of what was given do not match\n", (ull)m,
+				(ull)m + 0xfff);
 		derive(in_section + NODE_ORDERS, mid, bit64(m >> 12));
 		for (unsigned k = 0; k < NODE_ORDERS; k++) {
 			check_word(c, "16 MiB", m, k, mid[NODE_HAS + k], in_mid[k]);
@@ -330,9 +334,11 @@ static void check_section(struct buddy *b, struct check *c, uint64_t s) REQUIRES
 		break;
 	case SECTION_UNTOUCHED:
 	case SECTION_WHOLE:
-		if (end - start != SECTION_PAGES)
+		if (end - start != SECTION_PAGES) {
 			finding(c, "section 0x%llx: given as a whole, but the bank has only a part\n",
 				(ull)(first >> MAX_ORDER));
+			return;
+		}
 		c->given += SECTION_PAGES;
 		whole_free = (entry & SECTION_STATE_MASK) == SECTION_UNTOUCHED;
 		if (whole_free) {
