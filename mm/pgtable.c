@@ -101,7 +101,7 @@ void pgtable_subtree_free(struct pgtable *pt, paddr_t pa, unsigned level)
 
 /* ---- tables taken ahead ------------------------------------------------------------------------------------------------ */
 
-/* [M30] */
+/* [M33] [M56] */
 int pgtable_reserve(struct pgtable *pt, struct pt_reserve *r, uint64_t n)
 {
 	r->first = paddr(0);

@@ -100,7 +100,7 @@ static bool cuts_own_branch(const struct change_job *job, const uint64_t *entry,
 	return false;
 }
 
-/* [M29] [M33] [M35] */
+/* [M35] [M43] */
 static int survey(struct change_job *job, const uint64_t *table, unsigned level, uint64_t s, uint64_t t)
 {
 	const struct pgtable_format *f = job->f;
@@ -181,7 +181,7 @@ static uint64_t split_table(struct change_job *job, uint64_t old, unsigned level
 	return f->table() | f->encode_pa(pa.v) | count_bits(f, kept);
 }
 
-/* Break-before-make, nothing in between that could need the block. [M33] */
+/* Break-before-make, nothing in between that could need the block. [M36] */
 static void split(struct change_job *job, uint64_t *entry, unsigned level, uint64_t s, uint64_t t)
 {
 	uint64_t span = level_span(job->f, level);
@@ -203,7 +203,7 @@ static void split(struct change_job *job, uint64_t *entry, unsigned level, uint6
 
 /* ---- unmap ---------------------------------------------------------------------------------------------------------- */
 
-/* Empties [s, t) of a table; returns how many of its entries went. Tables are switched off, not freed. [M32] [M34] */
+/* Empties [s, t) of a table; returns how many of its entries went. Tables are switched off, not freed. [M35] [M42] */
 static unsigned remove(struct change_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t)
 {
 	const struct pgtable_format *f = job->f;
@@ -252,7 +252,7 @@ static unsigned remove(struct change_job *job, uint64_t *table, unsigned level, 
 	return gone;
 }
 
-/* Frees what remove() switched off. The TLB is clean: nobody walks it any more. [M34] */
+/* Frees what remove() switched off. The TLB is clean: nobody walks it any more. [M42] */
 static void sweep(struct change_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t)
 {
 	const struct pgtable_format *f = job->f;
@@ -278,7 +278,7 @@ static void sweep(struct change_job *job, uint64_t *table, unsigned level, uint6
 
 /*
  * One TLB operation for all that changed. A level is named only when all leaves were of it and no table went: a wrong TTL hint
- * may invalidate nothing, and it speaks of leaves only (Arm ARM D8.14.5). [M34] [M35]
+ * may invalidate nothing, and it speaks of leaves only (Arm ARM D8.14.5). [M42] [M43]
  */
 static void flush(const struct change_job *job, uint64_t ia, uint64_t size)
 {
@@ -316,7 +316,7 @@ static int unmap(struct pgtable *pt, uint64_t va, uint64_t size, bool holes)
 	return MM_OK;
 }
 
-/* [M32] [M33] [M34] */
+/* [M35] [M36] [M42] [M55] [M56] */
 int pgtable_unmap(struct pgtable *pt, uint64_t va, uint64_t size)
 {
 	return unmap(pt, va, size, false);
@@ -330,7 +330,7 @@ int pgtable_clear(struct pgtable *pt, uint64_t va, uint64_t size)
 
 /* ---- protect -------------------------------------------------------------------------------------------------------- */
 
-/* What a leaf like d (address aside) is to be replaced by, switched off when it must be broken first. [M35] [M36] */
+/* What a leaf like d (address aside) is to be replaced by, switched off when it must be broken first. [M43] [M44] */
 static void decide(struct change_job *job, uint64_t d, unsigned level, uint64_t address_mask)
 {
 	const struct pgtable_format *f = job->f;
@@ -396,7 +396,7 @@ static void change(struct change_job *job, uint64_t *table, unsigned level, uint
 	}
 }
 
-/* Switches the broken leaves on again, now with their new attributes. [M36] */
+/* Switches the broken leaves on again, now with their new attributes. [M44] */
 static void make(struct change_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t)
 {
 	const struct pgtable_format *f = job->f;
@@ -414,7 +414,7 @@ static void make(struct change_job *job, uint64_t *table, unsigned level, uint64
 	}
 }
 
-/* [M35] [M36] */
+/* [M43] [M44] [M55] [M56] */
 int pgtable_protect(struct pgtable *pt, uint64_t va, uint64_t size, struct pt_attrs attrs)
 {
 	struct change_job job = { .pt = pt, .f = pt->format, .protect = true, .attrs = attrs, .seen_level = NO_LEVEL };

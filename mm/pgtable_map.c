@@ -20,7 +20,7 @@ struct map_job {
 
 _Static_assert(PGTABLE_MAX_2M == 2 && PGTABLE_NO_TABLE == 4, "flags are one bit each");
 
-/* The widest leaf: aligned input and output can only meet on a block boundary when their distance is a multiple of it. [M28] */
+/* The widest leaf: aligned input and output can only meet on a block boundary when their distance is a multiple of it. [M30] */
 static unsigned widest_level(const struct pgtable_format *f, uint64_t delta, unsigned flags)
 {
 	unsigned level = f->first_block_level;
@@ -55,7 +55,7 @@ static uint64_t tables_for_empty(const struct map_job *job, unsigned level, uint
 	return n;
 }
 
-/* Adds to *missing the tables that [s, t) needs; MM_EEXIST when something is mapped there. [M29] [M40] */
+/* Adds to *missing the tables that [s, t) needs; MM_EEXIST when something is mapped there. [M32] [M40] */
 static int survey(const struct map_job *job, const uint64_t *table, unsigned level, uint64_t s, uint64_t t, uint64_t *missing)
 {
 	const struct pgtable_format *f = job->f;
@@ -145,7 +145,7 @@ static uint64_t build_table(struct map_job *job, unsigned level, uint64_t s, uin
 
 /*
  * Entries of a table that may be walked while we write. New tables are linked switched off first; when all of this table's are
- * there, one barrier makes their contents visible and then they are switched on (rule: contents before link). [M32]
+ * there, one barrier makes their contents visible and then they are switched on (rule: contents before link). [M34]
  * Returns how many entries were added.
  */
 static uint64_t build_linked(struct map_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t)
@@ -225,7 +225,7 @@ static int begin(struct map_job *job, const struct pgtable *pt, uint64_t va, pad
 	return MM_OK;
 }
 
-/* [M11] [M12] [M13] [M14] [M15] [M16] [M17] [M28] [M29] [M30] [M47] */
+/* [M11] [M12] [M13] [M14] [M15] [M16] [M17] [M30] [M32] [M33] [M47] [M55] */
 int pgtable_map(struct pgtable *pt, uint64_t va, paddr_t pa, uint64_t size, struct pt_attrs attrs, unsigned flags)
 {
 	struct map_job job;
