@@ -258,9 +258,10 @@ HOST_fuzz_FLAGS := -O1 $(SANITIZE)
 HOST_BUILDS := clang gcc tsan trace fuzz
 
 # A suite all of whose tests are TEST_ON(TAP_TARGET, ...) makes no host program; a file without tests helps the others.
+ANY_TEST := ^TEST(_ON)?\(
 HOST_TEST := ^TEST\(|^TEST_ON\((TAP_HOST|TAP_BOTH)
 HOST_SUITES := $(if $(SUITES),$(shell grep -lE '$(HOST_TEST)' $(SUITES)))
-SUITE_HELPERS := $(if $(SUITES),$(shell grep -LE '^TEST(_ON)?\(' $(SUITES)))
+SUITE_HELPERS := $(if $(SUITES),$(shell grep -LE '$(ANY_TEST)' $(SUITES)))
 HOST_CODE := $(LIB_C) $(MM_C) $(ARCH_PURE) $(BOOT_PURE) $(HOST_ARCH_C) $(SUITE_HELPERS) \
 	$(filter-out $(HOST_MAIN_C),$(HOST_TEST_C))
 SUITE_NAMES := $(if $(SUITE),$(SUITE),$(basename $(notdir $(HOST_SUITES))))
