@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Walking a flattened tree that fdt_open() has accepted: nodes, names, paths, properties by name. Each step over a token checks its
- * bounds again, so that even an offset that is no node cannot lead a lookup out of the blob.
+ * Walking a flattened tree that fdt_open() has accepted: nodes, names, paths, properties by name. Each step over a
+ * token checks its bounds again, so that even an offset that is no node cannot lead a lookup out of the blob.
  *
  * Section numbers are those of the Devicetree Specification v0.4.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How the words of a flattened tree are read: shared by the files that implement lib/fdt.h and lib/fdt_mem.h, for nobody else.
- * The blob is 8-byte aligned and an offset is checked before it is used, so every load here is an aligned one.
+ * How the words of a flattened tree are read: shared by the files that implement lib/fdt.h and lib/fdt_mem.h, for
+ * nobody else. The blob is 8-byte aligned and an offset is checked before it is used, so every load here is an aligned
+ * one.
  */
 #ifndef LIB_FDT_BLOB_H
 #define LIB_FDT_BLOB_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tree's nodes mean for memory and boot. Everything here is an iterator or a lookup over lib/fdt.c: nothing is stored,
- * so nothing can run out and be dropped.
+ * What the tree's nodes mean for memory and boot. Everything here is an iterator or a lookup over lib/fdt.c: nothing
+ * is stored, so nothing can run out and be dropped.
  */
 #include "lib/fdt_mem.h"
 #include "lib/fdt_blob.h"
@@ -70,7 +70,10 @@ int get_memory_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_r
 	return 0;
 }
 
-/* From the given child of the root on: the first /reserved-memory. More than one is odd, but what it says must not be lost. */
+/*
+ * From the given child of the root on: the first /reserved-memory. More than one is odd, but what it says must not be
+ * lost.
+ */
 static int find_reserved_memory(const struct fdt *fdt, int node)
 {
 	while (node != FDT_NONE && strcmp(fdt_node_name(fdt, node), "reserved-memory") != 0)

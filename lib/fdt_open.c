@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The gate of a flattened tree: header and blocks, then one pass that checks every token. What passes here can be walked without
- * leaving the blob; what does not is refused with one sentence.
+ * The gate of a flattened tree: header and blocks, then one pass that checks every token. What passes here can be
+ * walked without leaving the blob; what does not is refused with one sentence.
  *
  * Section numbers are those of the Devicetree Specification v0.4.
  */
@@ -39,8 +39,8 @@ static size_t block_end(size_t so_far, size_t off, size_t len)
 }
 
 /*
- * [FD1] [FD2] [FD3] [FD4] Fills in what the header says and checks each block against totalsize, by subtraction: off + len could
- * wrap. rsv_count is left as the most entries for which there is room. Returns NULL or the reason.
+ * [FD1] [FD2] [FD3] [FD4] Fills in what the header says and checks each block against totalsize, by subtraction: off +
+ * len could wrap. rsv_count is left as the most entries for which there is room. Returns NULL or the reason.
  */
 static const char *read_header(struct fdt *fdt, const uint8_t *h)
 {
@@ -105,7 +105,10 @@ const char *fdt_probe(const void *header, size_t *used, size_t *totalsize)
 	return NULL;
 }
 
-/* [FD7] Counts the entries before the terminator (5.3.2: both fields zero; an entry with only a zero size is an entry). */
+/*
+ * [FD7] Counts the entries before the terminator (5.3.2: both fields zero; an entry with only a zero size is an
+ * entry).
+ */
 static const char *check_reservations(struct fdt *fdt)
 {
 	const uint8_t *p = fdt->blob + fdt->rsv_off;
@@ -138,8 +141,8 @@ static const char *check_name(const struct fdt *fdt, size_t off, bool root, size
 }
 
 /*
- * [FD5] [FD6] The one full pass over the structure block. Afterwards struct_len ends with FDT_END and strings_len with a NUL, so
- * that any name offset below strings_len is a terminated name.
+ * [FD5] [FD6] The one full pass over the structure block. Afterwards struct_len ends with FDT_END and strings_len with
+ * a NUL, so that any name offset below strings_len is a terminated name.
  */
 static const char *check_structure(struct fdt *fdt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Numbers in a flattened tree: cells, (address, size) tuples and their way up through `ranges` to the CPU's addresses, and the
- * memory reservation block.
+ * Numbers in a flattened tree: cells, (address, size) tuples and their way up through `ranges` to the CPU's addresses,
+ * and the memory reservation block.
  *
  * Section numbers are those of the Devicetree Specification v0.4.
  */
@@ -54,8 +54,9 @@ static bool fits(uint64_t base, uint64_t size)
 }
 
 /*
- * [FD15] From the addresses of the bus's children to those of the bus's own parent (2.3.8). The whole range must lie in one
- * entry. An entry that does not fit 64 bits (PCI's three cells carry flags in the first) cannot hold it and is passed over.
+ * [FD15] From the addresses of the bus's children to those of the bus's own parent (2.3.8). The whole range must lie
+ * in one entry. An entry that does not fit 64 bits (PCI's three cells carry flags in the first) cannot hold it and is
+ * passed over.
  */
 static int translate(struct fdt *fdt, int bus, int parent, uint64_t *base, uint64_t size)
 {

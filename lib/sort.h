@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sorting in place, without recursion or allocation, of anything that can compare and swap two of its elements by number. */
+/*
+ * Sorting in place, without recursion or allocation, of anything that can compare and swap two of its elements by
+ * number.
+ */
 #ifndef LIB_SORT_H
 #define LIB_SORT_H
 

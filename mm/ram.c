@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Questions to the RAM map: its pieces, its banks, who owns an address and by whose word. Reads only; mm/ram_build.c made the map.
+ * Questions to the RAM map: its pieces, its banks, who owns an address and by whose word. Reads only; mm/ram_build.c
+ * made the map.
  */
 #include "lib/log.h"
 #include "lib/printf.h"
@@ -156,7 +157,10 @@ static int corrupt(const char *what, unsigned i)
 	return MM_ECORRUPT;
 }
 
-/* From the claims' side: each is sane and in order, and no piece under it is weaker than it, or is no RAM under a bank. */
+/*
+ * From the claims' side: each is sane and in order, and no piece under it is weaker than it, or is no RAM under a
+ * bank.
+ */
 static int check_claims(const struct ram_map *map)
 {
 	uint64_t first, end;

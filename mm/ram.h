@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The map of physical memory: one record ("claim") for every range that the device tree or the image names, with where it
- * came from; from these claims, and from nothing else, it is derived who owns each byte.
+ * The map of physical memory: one record ("claim") for every range that the device tree or the image names, with where
+ * it came from; from these claims, and from nothing else, it is derived who owns each byte.
  *
  * Overlap: nomap > image > dtb > initrd > reserved > memreserve > free; the strongest kind wins, all names are kept.
  * Rounding to 4 KiB: RAM inwards, reservations outwards. Address 0 is an address like any other.
@@ -67,27 +67,27 @@ struct ram_extra {
 };
 
 /*
- * An upper bound for the claims that ram_build() makes of this tree with n_extra extras. MM_EINVAL: the tree is malformed
- * (fdt->error, fdt->error_node); MM_EOVERFLOW: n_extra is absurd.
+ * An upper bound for the claims that ram_build() makes of this tree with n_extra extras. MM_EINVAL: the tree is
+ * malformed (fdt->error, fdt->error_node); MM_EOVERFLOW: n_extra is absurd.
  */
 must_check int ram_claims_needed(struct fdt *fdt, unsigned n_extra);
 
 /*
- * Collects every claim of the tree: banks, reserved-memory, memreserve, initrd, the blob itself (dtb_pa, totalsize), then the
- * extras; then places the size-only reservations in tree order: in RAM that no other claim touches, inside one bank, in the first
- * of its alloc-ranges that has room, as high as it fits. fdt may be NULL: the extras alone. storage must hold
- * ram_claims_needed() and stay; it is scratch when the call fails, and *map is then as it was.
+ * Collects every claim of the tree: banks, reserved-memory, memreserve, initrd, the blob itself (dtb_pa, totalsize),
+ * then the extras; then places the size-only reservations in tree order: in RAM that no other claim touches, inside
+ * one bank, in the first of its alloc-ranges that has room, as high as it fits. fdt may be NULL: the extras alone.
+ * storage must hold ram_claims_needed() and stay; it is scratch when the call fails, and *map is then as it was.
  *
- * MM_OK. MM_EINVAL: malformed tree, or an extra that is empty, wraps or has no kind. MM_ENOMEM with fdt->error NULL: storage too small;
- * with fdt->error: no place for the size-only reservation fdt->error_node, which is never dropped silently.
- * Cost: n log n for n claims, and n for each size-only reservation.
+ * MM_OK. MM_EINVAL: malformed tree, or an extra that is empty, wraps or has no kind. MM_ENOMEM with fdt->error NULL:
+ * storage too small; with fdt->error: no place for the size-only reservation fdt->error_node, which is never dropped
+ * silently. Cost: n log n for n claims, and n for each size-only reservation.
  */
 must_check int ram_build(struct ram_map *map, struct ram_claim *storage, unsigned capacity, struct fdt *fdt,
 			 paddr_t dtb_pa, const struct ram_extra *extra, unsigned n_extra);
 
 /*
- * A piece of RAM with one owner: page-rounded, maximal (neighbours of the same kind and the same claims are one). Where banks of
- * several NUMA nodes overlap, the one that comes first in the list of claims counts.
+ * A piece of RAM with one owner: page-rounded, maximal (neighbours of the same kind and the same claims are one).
+ * Where banks of several NUMA nodes overlap, the one that comes first in the list of claims counts.
  */
 struct ram_range {
 	uint64_t base;
@@ -97,9 +97,9 @@ struct ram_range {
 };
 
 /*
- * The piece of RAM that contains, or is the first after, address `from`. Reservations outside RAM are not pieces of RAM.
- * Returns false at the end of RAM. Walk: for (a = 0; ram_next(map, a, &r); a = r.base + r.size).
- * (base + size may be 2^64 only if RAM ends there; such a last page is left out.) Cost: log n.
+ * The piece of RAM that contains, or is the first after, address `from`. Reservations outside RAM are not pieces of
+ * RAM. Returns false at the end of RAM. Walk: for (a = 0; ram_next(map, a, &r); a = r.base + r.size). (base + size may
+ * be 2^64 only if RAM ends there; such a last page is left out.) Cost: log n.
  */
 bool ram_next(const struct ram_map *map, uint64_t from, struct ram_range *out);
 
@@ -111,15 +111,18 @@ bool ram_next_bank(const struct ram_map *map, uint64_t from, struct ram_range *o
 uint64_t ram_total(const struct ram_map *map);
 uint64_t ram_total_of(const struct ram_map *map, enum ram_kind kind);
 
-/* The claims that cover address a (rounded as their kind asks), strongest first: writes at most n, returns how many there are. */
+/*
+ * The claims that cover address a (rounded as their kind asks), strongest first: writes at most n, returns how many
+ * there are.
+ */
 unsigned ram_owners(const struct ram_map *map, uint64_t a, const struct ram_claim **out, unsigned n);
 
 /* "/reserved-memory/splash@fac00000 reg[0]", "/memreserve/[2]", "image": where a claim comes from. As snprintf. */
 int ram_source(const struct ram_map *map, const struct ram_claim *c, char *buf, size_t n);
 
 /*
- * Checks claims and pieces against each other, each from the other's side: claims sorted and sane; pieces sorted, disjoint,
- * covering all RAM once, each as strong as its strongest claim. MM_OK or MM_ECORRUPT (logged).
+ * Checks claims and pieces against each other, each from the other's side: claims sorted and sane; pieces sorted,
+ * disjoint, covering all RAM once, each as strong as its strongest claim. MM_OK or MM_ECORRUPT (logged).
  */
 must_check int ram_validate(const struct ram_map *map);
 

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes the RAM map: collects the claims, places the reservations that only name a size, and derives the edges between owners.
- * Every range of the tree becomes a claim or an error; nothing is dropped, merged or cut here.
+ * Makes the RAM map: collects the claims, places the reservations that only name a size, and derives the edges between
+ * owners. Every range of the tree becomes a claim or an error; nothing is dropped, merged or cut here.
  */
 #include "lib/sort.h"
 #include "mm/ram_edges.h"
 
-/* Appends a claim and fills in what every claim has; NULL when the storage is full. Its edges are not its own and stay. */
+/*
+ * Appends a claim and fills in what every claim has; NULL when the storage is full. Its edges are not its own and
+ * stay.
+ */
 static struct ram_claim *add(struct ram_map *map, uint64_t base, uint64_t size, enum ram_kind kind)
 {
 	struct ram_claim *c;
@@ -61,7 +64,10 @@ static void edge_swap(void *map, unsigned a, unsigned b)
 	*ram_edge(map, b) = e;
 }
 
-/* Writes two edges for each claim that has pages, sorted by page; `who` is twice the claim's number, plus one for its end. */
+/*
+ * Writes two edges for each claim that has pages, sorted by page; `who` is twice the claim's number, plus one for its
+ * end.
+ */
 static unsigned list_edges(struct ram_map *map)
 {
 	uint64_t first, end;
@@ -78,9 +84,10 @@ static unsigned list_edges(struct ram_map *map)
 }
 
 /*
- * [RM3] [RM4] [RM5] [RM15] The sweep. Between two edges the same claims cover every page, so the strongest kind among them,
- * and whether a bank is, is all there is to say. Done in place: an edge is written where at least as many have been read.
- * `bank` is the first claim that is a bank over the page; it only moves up, as banks start in the order of the claims.
+ * [RM3] [RM4] [RM5] [RM15] The sweep. Between two edges the same claims cover every page, so the strongest kind among
+ * them, and whether a bank is, is all there is to say. Done in place: an edge is written where at least as many have
+ * been read. `bank` is the first claim that is a bank over the page; it only moves up, as banks start in the order of
+ * the claims.
  */
 static void derive(struct ram_map *map)
 {
@@ -118,8 +125,8 @@ static bool is_free(const struct ram_edge *e)
 }
 
 /*
- * [RM11] The highest place for `pages` free pages, aligned, in [first, limit) and in one bank (adjacent banks of a node are one).
- * Returns false when there is none.
+ * [RM11] The highest place for `pages` free pages, aligned, in [first, limit) and in one bank (adjacent banks of a
+ * node are one). Returns false when there is none.
  */
 static bool highest_fit(const struct ram_map *map, uint64_t pages, uint64_t align, uint64_t first, uint64_t limit,
 			uint64_t *at)
@@ -160,7 +167,9 @@ static void split(struct ram_map *map, uint64_t page)
 	ram_edge(map, i)->page = page;
 }
 
-/* Keeps the edges true while claims are appended, until derive() runs again: pages [first, end) are not free any more. */
+/*
+ * Keeps the edges true while claims are appended, until derive() runs again: pages [first, end) are not free any more.
+ */
 static void take(struct ram_map *map, uint64_t first, uint64_t end)
 {
 	split(map, first);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What mm/ram_build.c writes and mm/ram.c reads, and nobody else: the rounded extent of a claim, and the edges that the sweep
- * over the claims leaves. All in page frame numbers, where the end of the address space is a number like any other (2^52).
+ * What mm/ram_build.c writes and mm/ram.c reads, and nobody else: the rounded extent of a claim, and the edges that
+ * the sweep over the claims leaves. All in page frame numbers, where the end of the address space is a number like any
+ * other (2^52).
  */
 #ifndef MM_RAM_EDGES_H
 #define MM_RAM_EDGES_H

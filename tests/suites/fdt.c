@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device tree as a format: what is refused, and that what is accepted can be walked and asked. Every blob is put so that its last
- * byte is the last of its array: the sanitizers see the first byte that is read too far.
+ * The device tree as a format: what is refused, and that what is accepted can be walked and asked. Every blob is put
+ * so that its last byte is the last of its array: the sanitizers see the first byte that is read too far.
  */
 #define SUITE "fdt"
 #include "lib/fdt.h"

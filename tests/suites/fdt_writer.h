@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes flattened device trees for the suites and fuzzers, in a buffer of the caller's: well-formed ones by the calls below, malformed
- * ones by raw words and by patching the header. It shares no code with lib/fdt, so that the two can disagree.
+ * Writes flattened device trees for the suites and fuzzers, in a buffer of the caller's: well-formed ones by the calls
+ * below, malformed ones by raw words and by patching the header. It shares no code with lib/fdt, so that the two can
+ * disagree.
  *
  * A header of its own because every suite is a program of its own. Layout: header, reservations, structure, strings.
  */
@@ -221,7 +222,10 @@ static inline void fdtw_begin_reserved(struct fdtw *w, uint32_t address_cells, u
 	fdtw_empty(w, "ranges");
 }
 
-/* Strings and header around what has been written (the caller has written FDT_END or left it out). 0 when it did not fit. */
+/*
+ * Strings and header around what has been written (the caller has written FDT_END or left it out). 0 when it did not
+ * fit.
+ */
 static inline size_t fdtw_seal(struct fdtw *w, uint32_t version)
 {
 	size_t strings_off = w->len;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The RAM map: what becomes a claim, who owns a page, where size-only reservations go. Single rules are tested one by one; their
- * sum is held against a model that looks at every page of a small address space by itself.
+ * The RAM map: what becomes a claim, who owns a page, where size-only reservations go. Single rules are tested one by
+ * one; their sum is held against a model that looks at every page of a small address space by itself.
  */
 #define SUITE "ram"
 #include "lib/sort.h"
