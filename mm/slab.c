@@ -206,18 +206,23 @@ uint64_t slab_cache_shrink(struct slab_cache *c)
 
 /* ---- checking ------------------------------------------------------------------------------------------------------- */
 
-/* One slab against itself. live and slabs of its cache are summed up by the caller. */
-static unsigned slab_check(const struct slab_region *r, const struct slab *s, const struct slab_cache *c)
+/* One slab against itself; adds it to what is counted for its cache. */
+static unsigned slab_check(const struct slab_region *r, const struct slab *s, struct slab_cache *c)
 {
 	unsigned live = 0, bad = 0, beyond = SLAB_MAX_OBJECTS - c->objects;
 
+	c->counted.slabs++;
+	c->counted.live += s->used;
+	c->counted.partial += s->used < c->objects;
+	c->counted.empty += s->used == 0;
 	for (unsigned w = 0; w < ARRAY_SIZE(s->live); w++)
 		live += word_popcount(s->live[w]);
 	for (unsigned i = c->objects; i < SLAB_MAX_OBJECTS; i++)
 		bad += !bitmap_test(s->live, i);
 	if (bad || live - beyond != s->used) {
 		log_error(
-			"slab: page %u of region 0x%lx: %u objects of size %u, %u counted live, %u bits missing behind the last\n",
+			"slab: page %u of region 0x%lx: %u objects of size %u, %u counted live, %u bits missing behind the "
+			"last\n",
 			s->first, (unsigned long)r->base, s->used, c->size, live - beyond, bad);
 		bad++;
 	}
@@ -231,49 +236,8 @@ static unsigned slab_check(const struct slab_region *r, const struct slab *s, co
 	return bad;
 }
 
-/* Every slab of every region: what one cache should have counted. The regions have been found sound. */
-static unsigned cache_check(struct slab_pool *pool, const struct slab_cache *c)
-{
-	uint64_t slabs = 0, live = 0, partial = 0, listed = 0, empty = 0;
-	const struct slab *prev = NULL;
-	unsigned bad = 0;
-
-	for (const struct slab_region *r = pool->reservation; r; r = r->next) {
-		for (uint32_t page = r->first_page; page < r->pages; page++) {
-			const struct slab *s = region_slabs(r) + page;
-
-			if (bitmap_test(r->free, page) || s->first != page || s->cache != c)
-				continue;
-			slabs++;
-			live += s->used;
-			partial += s->used < c->objects;
-			empty += s->used == 0;
-			bad += slab_check(r, s, c);
-		}
-	}
-	for (const struct slab *s = c->partial; s && listed <= partial; prev = s, s = s->next) {
-		listed++;
-		if (s->prev != prev || s->cache != c || s->used >= c->objects) {
-			log_error("slab: size %u: the list of slabs with room is broken\n", c->size);
-			return bad + 1;
-		}
-	}
-	if (listed != partial || empty > 1) {
-		log_error("slab: size %u: %lu slabs with room, %lu in the list, %lu empty\n", c->size,
-			  (unsigned long)partial, (unsigned long)listed, (unsigned long)empty);
-		bad++;
-	}
-	if (slabs != c->slabs || live != c->live || c->allocs - c->frees != c->live) {
-		log_error("slab: size %u: %lu slabs, %lu live, %lu allocated - %lu freed; counted %lu and %lu\n",
-			  c->size, (unsigned long)c->slabs, (unsigned long)c->live, (unsigned long)c->allocs,
-			  (unsigned long)c->frees, (unsigned long)slabs, (unsigned long)live);
-		bad++;
-	}
-	return bad;
-}
-
-/* Every page that is not free must be in a slab of one of the caches. */
-static unsigned owners_check(struct slab_pool *pool, const struct slab_cache *caches, unsigned n)
+/* Every page of every region that is not free must be in a slab of one of the caches. The regions have been found sound. */
+static unsigned slabs_check(struct slab_pool *pool, struct slab_cache *caches, unsigned n)
 {
 	unsigned bad = 0;
 
@@ -286,6 +250,7 @@ static unsigned owners_check(struct slab_pool *pool, const struct slab_cache *ca
 			if (bitmap_test(r->free, page)) {
 				page++;
 			} else if (s->first == page && s->cache >= caches && s->cache < caches + n) {
+				bad += slab_check(r, s, s->cache);
 				page += 1u << s->cache->order;
 			} else {
 				log_error("slab: page %u of region 0x%lx is taken but in no slab\n", page,
@@ -298,23 +263,53 @@ static unsigned owners_check(struct slab_pool *pool, const struct slab_cache *ca
 	return bad;
 }
 
+/* A cache against what slabs_check() counted for it. */
+static unsigned cache_check(const struct slab_cache *c)
+{
+	const struct slab *prev = NULL;
+	uint64_t listed = 0;
+	unsigned bad = 0;
+
+	for (const struct slab *s = c->partial; s && listed <= c->counted.partial; prev = s, s = s->next) {
+		listed++;
+		if (s->prev != prev || s->cache != c || s->used >= c->objects) {
+			log_error("slab: size %u: the list of slabs with room is broken\n", c->size);
+			return bad + 1;
+		}
+	}
+	if (listed != c->counted.partial || c->counted.empty > 1) {
+		log_error("slab: size %u: %lu slabs with room, %lu in the list, %lu empty\n", c->size,
+			  (unsigned long)c->counted.partial, (unsigned long)listed, (unsigned long)c->counted.empty);
+		bad++;
+	}
+	if (c->counted.slabs != c->slabs || c->counted.live != c->live || c->allocs - c->frees != c->live) {
+		log_error("slab: size %u: %lu slabs, %lu live, %lu allocated - %lu freed; counted %lu and %lu\n",
+			  c->size, (unsigned long)c->slabs, (unsigned long)c->live, (unsigned long)c->allocs,
+			  (unsigned long)c->frees, (unsigned long)c->counted.slabs, (unsigned long)c->counted.live);
+		bad++;
+	}
+	return bad;
+}
+
 /* [HP16] */
 int slab_validate(struct slab_pool *pool, struct slab_cache *caches, unsigned n) NO_THREAD_SAFETY_ANALYSIS
 {
 	unsigned long state;
 	unsigned bad;
 
-	for (unsigned i = 0; i < n; i++)
-		caches[i].validate_state = spin_lock(&caches[i].lock);
+	for (unsigned i = 0; i < n; i++) {
+		state = spin_lock(&caches[i].lock);
+		caches[i].counted = (__typeof__(caches[i].counted)){ .state = state };
+	}
 	state = spin_lock(&pool->lock);
 	bad = slab_regions_check(pool);
 	if (bad == 0) {
-		bad = owners_check(pool, caches, n);
+		bad = slabs_check(pool, caches, n);
 		for (unsigned i = 0; i < n; i++)
-			bad += cache_check(pool, &caches[i]);
+			bad += cache_check(&caches[i]);
 	}
 	spin_unlock(&pool->lock, state);
 	for (unsigned i = n; i-- > 0;)
-		spin_unlock(&caches[i].lock, caches[i].validate_state);
+		spin_unlock(&caches[i].lock, caches[i].counted.state);
 	return bad ? MM_ECORRUPT : MM_OK;
 }

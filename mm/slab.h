@@ -75,8 +75,12 @@ struct slab_cache {
 	uint64_t live;
 	uint64_t allocs;
 	uint64_t frees;
-	uint64_t requested;	      /* bytes asked for by all successful allocations */
-	unsigned long validate_state; /* what spin_lock() returned to slab_validate(), which holds many */
+	uint64_t requested; /* bytes asked for by all successful allocations */
+	/* slab_validate()'s own, while it holds the lock. */
+	struct {
+		unsigned long state; /* what spin_lock() returned */
+		uint64_t slabs, live, partial, empty;
+	} counted;
 };
 
 /* Takes the reservation, 2^order frames, from f. order 1 to MAX_ORDER. Cost does not depend on its size but for one bit a page.
