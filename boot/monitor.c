@@ -241,8 +241,8 @@ static int command_ram(const struct word *words, unsigned n)
 		return err;
 	if (ram_next(&boot.ram, a, &piece) && inside(a, piece.base, piece.size))
 		log_info("0x%lx is RAM, %s, in a piece at 0x%lx + %s, node %u\n", (unsigned long)a,
-			 ram_kind_name(piece.kind), (unsigned long)piece.base, format_size(size, piece.size),
-			 piece.numa_node);
+			 piece.kind == RAM_FREE ? "not reserved" : ram_kind_name(piece.kind), (unsigned long)piece.base,
+			 format_size(size, piece.size), piece.numa_node);
 	else
 		log_info("0x%lx is no RAM\n", (unsigned long)a);
 	tell_claims(a);

@@ -1,53 +1,72 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's panic(): says what broke, shows who called, and ends the machine with a non-zero status. Kernel only. */
-#include "lib/panic.h"
+/* The kernel's end: says what broke, shows who called, and stops the machine with a non-zero status. Kernel only. */
+#include "boot/panic.h"
 #include "arch/aarch64/semihost.h"
 #include "arch/arch.h"
 #include "boot/backtrace.h"
+#include "boot/exception_report.h"
 #include "lib/log.h"
+#include "lib/panic.h"
 #include "lib/printf.h"
-#include "lib/string.h"
 
-static void to_semihost(const char *text, size_t n)
+/* What the first report is about, for the second one when the first cannot be read. */
+static char text[512];
+static const struct exception_frame *exception;
+
+static _Noreturn void wait_forever(void)
 {
-	(void)semihost_write(text, n);
+	for (;;)
+		__asm__ volatile("wfe");
 }
 
 static _Noreturn void stop(void)
 {
 	semihost_exit(1);
-	for (;;)
-		__asm__ volatile("wfe");
+	wait_forever();
+}
+
+static void sink_semihost(const char *text, size_t n)
+{
+	(void)semihost_write(text, n);
+}
+
+/*
+ * Makes sure that what is said next can be read, or stops. The first time any sink will do. The second time is a fault or a panic
+ * of the report itself, perhaps of its console: semihosting is the only voice left. After that nothing is tried.
+ */
+static void begin(void)
+{
+	/* Plain loads and stores: a panic may come before the MMU is on, when exclusives fault. */
+	static volatile unsigned depth;
+	static volatile unsigned owner;
+
+	(void)arch_irq_save();
+	if (depth != 0 && owner != arch_cpu_id())
+		wait_forever(); /* the first one speaks */
+	owner = arch_cpu_id();
+	if (++depth > 2)
+		stop();
+	/* The lock may be held by the code that ends here. */
+	log_set_lock(NULL, NULL);
+	if (depth == 2 && !semihost_present())
+		stop();
+	if ((depth == 2 || log_sink() == NULL) && semihost_present())
+		log_set_sink(sink_semihost); /* shows the lines that were kept, too */
+	if (depth == 2)
+		log_error("\nPANIC: again, while the first was being reported: %s\n",
+			  exception != NULL ? "unexpected exception" : text);
+	if (depth == 2 && exception != NULL)
+		log_error("the first: ESR 0x%08lx FAR 0x%016lx ELR 0x%016lx\n", (unsigned long)exception->esr,
+			  (unsigned long)exception->far, (unsigned long)exception->elr);
 }
 
 /* [BU27] */
 _Noreturn void panic(const char *fmt, ...)
 {
-	/* Plain loads and stores: a panic may come before the MMU is on, when exclusives fault. */
-	static volatile unsigned depth;
-	static volatile unsigned owner;
-	static char text[512];
 	va_list ap;
 	int n;
 
-	(void)arch_irq_save();
-	if (depth != 0 && owner != arch_cpu_id()) {
-		for (;;) /* the first one speaks */
-			__asm__ volatile("wfe");
-	}
-	owner = arch_cpu_id();
-	depth++;
-	if (depth > 2)
-		stop();
-	/* The log's lock may be held by the code that panics. */
-	log_set_lock(NULL, NULL);
-	if (depth == 2) {
-		/* The log or the backtrace is what broke. */
-		(void)semihost_write("PANIC: again, while panicking\n", 30);
-		stop();
-	}
-	if (log_sink() == NULL && semihost_present())
-		log_set_sink(to_semihost); /* shows the lines that were kept, too */
+	begin();
 	va_start(ap, fmt);
 	n = gr_vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
@@ -56,5 +75,15 @@ _Noreturn void panic(const char *fmt, ...)
 	log_error("PANIC: %s%s\n", text, n >= (int)sizeof(text) ? "..." : "");
 	log_error("backtrace:\n");
 	backtrace_print((uintptr_t)__builtin_frame_address(0));
+	stop();
+}
+
+/* [BU29] */
+_Noreturn void panic_exception(const struct exception_frame *frame)
+{
+	begin();
+	exception = frame;
+	exception_report(frame);
+	log_error("PANIC: unexpected exception\n");
 	stop();
 }

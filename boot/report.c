@@ -96,24 +96,24 @@ void report_owners(const struct ram_map *ram, bool with_free)
 /* [BU42] */
 void report_free_orders(const struct frames_stats *stats)
 {
-	unsigned column = 10;
+	unsigned column = 22;
 
-	log_info(LABEL, "free");
+	log_info(LABEL "order:blocks", "free");
 	for (unsigned order = 0; order <= MAX_ORDER; order++) {
 		char item[32];
 		int n;
 
 		if (stats->free_blocks[order] == 0)
 			continue;
-		n = gr_snprintf(item, sizeof(item), "%u:%lu ", order, (unsigned long)stats->free_blocks[order]);
+		n = gr_snprintf(item, sizeof(item), " %u:%lu", order, (unsigned long)stats->free_blocks[order]);
 		if (column + (unsigned)n > COLUMNS) {
-			log_info("\n%10s", "");
-			column = 10;
+			log_info("\n%9s", "");
+			column = 9;
 		}
 		log_info("%s", item);
 		column += (unsigned)n;
 	}
-	log_info("%s(order:blocks)\n", column + 14 > COLUMNS ? "\n          " : "");
+	log_info("%s\n", column == 22 ? " none" : "");
 }
 
 static void print_banks(const struct ram_map *ram)
