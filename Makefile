@@ -208,7 +208,7 @@ $(BUILD)/granule.%: $(OUT)/granule.% FORCE
 LIB_OBJ := $(call objects,$(OUT),$(LIB_SRCS))
 
 .PHONY: library
-library: $(BUILD)/libgranule.a
+library: $(BUILD)/libgranule.a $(OUT)/embed.elf
 
 $(OUT)/libsources: FORCE
 	$(call stamp,$(LIB_SRCS))
@@ -229,7 +229,14 @@ $(OUT)/libgranule.a: $(OUT)/granule.o
 $(BUILD)/libgranule.a: $(OUT)/libgranule.a FORCE
 	$(Q)cmp -s $< $@ || cp $< $@
 
--include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ))
+# Somebody else's kernel with the library in it (tests/embed): shows that it links, and is booted by the QEMU checks.
+EMBED_OBJ := $(call objects,$(OUT),$(wildcard tests/embed/*.S tests/embed/*.c))
+
+$(OUT)/embed.elf: $(EMBED_OBJ) $(OUT)/libgranule.a tests/embed/embed.ld
+	$(call say,LD,$@)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T tests/embed/embed.ld \
+		$(EMBED_OBJ) $(OUT)/libgranule.a -o $@
+
+-include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(EMBED_OBJ))
 
 # ---- the host builds ---------------------------------------------------------------------------------------------------
 #
@@ -327,9 +334,13 @@ JOBS ?= $(NPROC)
 $(BUILD)/t/qemu-%: FORCE
 	$(call wrapper,python3 tests/qemu/run.py --toolchain $* --build $(BUILD)/$*-$(VARIANT) --jobs $(JOBS)$(if $(ONLY), --only "$(ONLY)"))
 
+# The checks of the matrix, checked: a hang or a lost line must fail.
+$(BUILD)/t/qemu-selftest: FORCE
+	$(call wrapper,python3 tests/qemu/selftest.py)
+
 .PHONY: test-qemu kernel-clang kernel-gcc
-test-qemu: kernel-$(TOOLCHAIN) $(BUILD)/t/qemu-$(TOOLCHAIN)
-	$(Q)GRANULE_TIMEOUT=900 $(PROVE) $(BUILD)/t/qemu-$(TOOLCHAIN)
+test-qemu: kernel-$(TOOLCHAIN) $(BUILD)/t/qemu-$(TOOLCHAIN) $(BUILD)/t/qemu-selftest
+	$(Q)GRANULE_TIMEOUT=900 $(PROVE) $(filter $(BUILD)/t/%,$^)
 
 kernel-clang kernel-gcc: kernel-%:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=$* SUITE= all
@@ -383,7 +394,7 @@ test: setup
 	$(Q)$(MAKE) --no-print-directory test-all
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
-TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS)) fuzz-short inventory)
+TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) selftest) fuzz-short inventory)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
 		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
@@ -400,7 +411,7 @@ compile_commands.json: $(OUT)/flags $(OUT)/sources tools/compile_commands.py
 		-- '$(HOST_clang_CC) $(COMMON) $(HOST_FLAGS)' $(HOST_ARCH_C) $(HOST_TEST_C) $(FUZZ_C) >$@
 
 # Headers that an embedder includes; they need nothing else of this tree.
-INSTALL_HEADERS := $(wildcard $(addprefix mm/library/,granule.h granule_names.h))
+INSTALL_HEADERS := mm/library/granule.h mm/library/granule_names.h
 
 .PHONY: install
 install: library

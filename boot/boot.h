@@ -11,13 +11,13 @@
 
 struct boot_info {
 	/* from entry.S */
-	uint64_t x[4];		/* x0-x3 as the loader left them */
-	uint64_t entry_el;	/* 1, 2 or 3 */
-	uint64_t entry_sctlr;	/* SCTLR of that level at entry */
-	uint64_t image_pa;	/* where the first byte of the image is */
-	uint64_t el2_stub;	/* non-zero: EL2 is ours and answers HVC */
+	uint64_t x[4];	      /* x0-x3 as the loader left them */
+	uint64_t entry_el;    /* 1, 2 or 3 */
+	uint64_t entry_sctlr; /* SCTLR of that level at entry */
+	uint64_t image_pa;    /* where the first byte of the image is */
+	uint64_t el2_stub;    /* non-zero: EL2 is ours and answers HVC */
 	/* from main.c */
-	uint64_t image_size;	/* with BSS */
+	uint64_t image_size; /* with BSS */
 	paddr_t dtb_pa;
 	struct fdt fdt;
 	struct ram_map ram;
@@ -27,7 +27,7 @@ struct boot_info {
 	char model[64];
 	unsigned cpus_described; /* enabled cpu nodes in the tree */
 	unsigned cpus_online;
-	bool up;		/* "memory is up" was reached */
+	bool up; /* "memory is up" was reached */
 };
 
 extern struct boot_info boot;

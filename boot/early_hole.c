@@ -14,8 +14,8 @@ static void collide(uint64_t base, uint64_t size, uint64_t start, uint64_t lengt
 }
 
 /* 0: nothing is in the way; otherwise the first address behind everything that is. */
-static uint64_t obstacle(struct fdt *fdt, const struct ram_extra *extra, unsigned n_extra, paddr_t dtb_pa, uint64_t base,
-			 uint64_t size)
+static uint64_t obstacle(struct fdt *fdt, const struct ram_extra *extra, unsigned n_extra, paddr_t dtb_pa,
+			 uint64_t base, uint64_t size)
 {
 	struct fdt_region_iter it = { 0 };
 	struct fdt_region r;

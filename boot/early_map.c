@@ -85,7 +85,8 @@ struct mmu_config *early_map(void)
 	map_section(boot_stack_guard + PAGE_SIZE, image_end, data_attrs);
 
 	if (!mmu_config_make(&boot_mmu, &cpu_features, identity.root, mmu_kernel.root))
-		panic("this CPU has no 4 KiB pages, or the image lies beyond its %u-bit physical addresses", cpu_features.pa_bits);
+		panic("this CPU has no 4 KiB pages, or the image lies beyond its %u-bit physical addresses",
+		      cpu_features.pa_bits);
 	log_verbose("Root PT at: 0x%08lx\n", (unsigned long)identity.root.v);
 	log_verbose("About to enable MMU...\n");
 	return &boot_mmu;

@@ -9,8 +9,8 @@
 #include "arch/aarch64/mmu_on.h"
 #include "mm/mmu.h"
 
-extern struct mmu_config boot_mmu; /* what every CPU switches on with */
-extern struct pt_pool boot_pool;   /* PT_POOL */
+extern struct mmu_config boot_mmu;	     /* what every CPU switches on with */
+extern struct pt_pool boot_pool;	     /* PT_POOL */
 extern const uint8_t empty_table[PAGE_SIZE]; /* what TTBR0 points to when nothing is mapped in the low half */
 
 /*

@@ -78,8 +78,8 @@ static void map_dtb_pages(paddr_t pa, uint64_t from, uint64_t size)
 		a = base;
 	if (a >= end)
 		return;
-	err = pgtable_map(&mmu_kernel, LAYOUT_FIXMAP_FDT + (a - base), paddr(a), end - a, (struct pt_attrs){ 0, PT_NORMAL },
-			  PGTABLE_PAGES_ONLY);
+	err = pgtable_map(&mmu_kernel, LAYOUT_FIXMAP_FDT + (a - base), paddr(a), end - a,
+			  (struct pt_attrs){ 0, PT_NORMAL }, PGTABLE_PAGES_ONLY);
 	if (err)
 		bad_dtb(mm_strerror(err));
 }
@@ -165,7 +165,8 @@ static void build_ram_map(const struct cmdline *words)
 			      (unsigned long)(bytes >> 10), (unsigned long)(LAYOUT_FIXMAP_CLAIMS_SIZE >> 10));
 		if (!early_hole(&boot.fdt, extra, n_extra, boot.dtb_pa, bytes, MIB(2), &at))
 			panic("no free %lu KiB for the records of %d ranges", (unsigned long)(bytes >> 10), needed);
-		err = pgtable_map(&mmu_kernel, LAYOUT_FIXMAP_CLAIMS, at, bytes, (struct pt_attrs){ PT_WRITE, PT_NORMAL }, 0);
+		err = pgtable_map(&mmu_kernel, LAYOUT_FIXMAP_CLAIMS, at, bytes,
+				  (struct pt_attrs){ PT_WRITE, PT_NORMAL }, 0);
 		if (err)
 			panic("records of the RAM map: %s", mm_strerror(err));
 		extra[n_extra++] = (struct ram_extra){ at.v, bytes, RAM_IMAGE, "RAM map" };
@@ -180,7 +181,8 @@ static void build_ram_map(const struct cmdline *words)
 		if (ram_next(&boot.ram, words->bump_base, &r) && r.kind == RAM_FREE && r.base <= words->bump_base &&
 		    words->bump_size <= r.base + r.size - words->bump_base &&
 		    bump_new(&boot_bump, paddr(words->bump_base), words->bump_size) == MM_OK) {
-			extra[n_extra++] = (struct ram_extra){ words->bump_base, words->bump_size, RAM_RESERVED, "bump" };
+			extra[n_extra++] =
+				(struct ram_extra){ words->bump_base, words->bump_size, RAM_RESERVED, "bump" };
 			err = ram_build(&boot.ram, storage, capacity, &boot.fdt, boot.dtb_pa, extra, n_extra);
 			log_info("bump: [INIT] Heap initialized, %lu KiB at 0x%lx\n",
 				 (unsigned long)(words->bump_size >> 10), (unsigned long)words->bump_base);

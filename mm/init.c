@@ -11,10 +11,12 @@
 #include "lib/string.h"
 #include "mm/heap.h"
 
-#define BLOCK MIB(2)		 /* what one level-2 entry maps */
+#define BLOCK MIB(2) /* what one level-2 entry maps */
 #define SECTION GIB(1)
-#define WINDOW_SPARE KIB(256)	 /* free memory that the window must hold beside the records: every later table comes from it */
-#define WINDOW_AHEAD MIB(2)	 /* how far behind the records the window reaches, when there is that much, before its section ends */
+#define WINDOW_SPARE \
+	KIB(256) /* free memory that the window must hold beside the records: every later table comes from it */
+#define WINDOW_AHEAD \
+	MIB(2) /* how far behind the records the window reaches, when there is that much, before its section ends */
 #define RECORD_BYTES sizeof(struct page)
 
 struct page_allocator mm_frame_allocator;
@@ -200,8 +202,8 @@ static void free_table(void *ctx, paddr_t pa)
 static void give(struct mm_bringup *up, struct range r)
 {
 	if (r.base < r.end)
-		must(frames_add_memory(up->frames, paddr_to_pfn(paddr(r.base)), (r.end - r.base) >> PAGE_SHIFT), "add_memory",
-		     r);
+		must(frames_add_memory(up->frames, paddr_to_pfn(paddr(r.base)), (r.end - r.base) >> PAGE_SHIFT),
+		     "add_memory", r);
 }
 
 /* Gives the free memory inside `in` but for [except.base, except.end). */
@@ -225,7 +227,8 @@ static void give_free(struct mm_bringup *up, struct range in, struct range excep
 /* Everything of the bank outside the window that is mapped already: linear map first, then the frames. */
 static void map_and_give(struct mm_bringup *up, struct range bank, struct range done, struct range records)
 {
-	const struct range sides[] = { { bank.base, min64(bank.end, done.base) }, { max_u64(bank.base, done.end), bank.end } };
+	const struct range sides[] = { { bank.base, min64(bank.end, done.base) },
+				       { max_u64(bank.base, done.end), bank.end } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sides); i++) {
 		struct range r;
@@ -294,17 +297,19 @@ static struct range window_memmap(const struct mm_init_config *c, const struct m
 }
 
 /* Counted before anything is built: a boot that cannot finish says so with the number. */
-static void count_tables(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first, struct range memmap)
+static void count_tables(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first,
+			 struct range memmap)
 {
 	uint64_t memmap_pa = first->bank.metadata.v + (memmap.base - memmap_range(c, &first->bank).base);
-	uint64_t missing = pgtable_tables_missing(c->tables, linear_va(first->window.base), paddr(first->window.base),
-						  first->window.end - first->window.base, 0) +
-			   pgtable_tables_missing(c->tables, memmap.base, paddr(memmap_pa), memmap.end - memmap.base, 0);
+	uint64_t missing =
+		pgtable_tables_missing(c->tables, linear_va(first->window.base), paddr(first->window.base),
+				       first->window.end - first->window.base, 0) +
+		pgtable_tables_missing(c->tables, memmap.base, paddr(memmap_pa), memmap.end - memmap.base, 0);
 
 	up->pool_tables_needed = (unsigned)missing + c->pool->used;
 	if (missing > pt_pool_available(c->pool))
-		panic("PT_POOL exhausted - the first window needs %lu tables, %u of %u are left", (unsigned long)missing,
-		      pt_pool_available(c->pool), c->pool->tables);
+		panic("PT_POOL exhausted - the first window needs %lu tables, %u of %u are left",
+		      (unsigned long)missing, pt_pool_available(c->pool), c->pool->tables);
 }
 
 static void start_first_bank(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first,
@@ -487,7 +492,7 @@ void mm_init_heap(struct mm_bringup *up)
 	int err = heap_init(up->frames, size);
 
 	if (err)
-		panic("Failed to allocate heap: %lu KiB wanted, largest free block of order %d: %s", (unsigned long)(size >> 10),
-		      order, mm_strerror(err));
+		panic("Failed to allocate heap: %lu KiB wanted, largest free block of order %d: %s",
+		      (unsigned long)(size >> 10), order, mm_strerror(err));
 	up->heap_bytes = size;
 }

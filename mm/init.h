@@ -21,7 +21,7 @@ struct mm_bank {
 	paddr_t metadata; /* stolen: mem_map part first, then bitmaps */
 	uint64_t metadata_bytes;
 	uint64_t memmap_bytes;
-	bool borrowed;	  /* metadata lies in another bank */
+	bool borrowed; /* metadata lies in another bank */
 };
 
 /* What bring-up did, for the report, the monitor and the tests. */
@@ -31,28 +31,31 @@ struct mm_bringup {
 	struct pgtable *tables;
 	struct mm_bank *banks;
 	unsigned bank_count;
-	unsigned first_bank;	     /* whose buddy came up from PT_POOL */
-	paddr_t window;		     /* the part of it that was mapped before the hand-over */
+	unsigned first_bank; /* whose buddy came up from PT_POOL */
+	paddr_t window;	     /* the part of it that was mapped before the hand-over */
 	uint64_t window_bytes;
 	paddr_t section_table;
 	uint64_t section_table_bytes;
-	uint64_t stolen_bytes;	     /* everything taken for the allocator's own records */
+	uint64_t stolen_bytes; /* everything taken for the allocator's own records */
 	uint64_t heap_bytes;
 	unsigned pool_tables_needed; /* counted before they were built */
 	unsigned pool_peak;
 	uint64_t dynamic_tables;
-	uint64_t linear_bytes;	     /* RAM in the linear map */
+	uint64_t linear_bytes; /* RAM in the linear map */
 };
 
 /* What mm_init() works on. All objects live as long as the system. */
 struct mm_init_config {
 	const struct ram_map *ram;
-	struct frames *frames;	  /* storage; initialised by mm_init() */
-	struct pgtable *tables;	  /* the kernel's: linear map and mem_map are made here; NULL: see map_memmap */
-	struct pt_pool *pool;	  /* where tables come from until the hand-over; with tables */
-	uint64_t memmap_va;	  /* mem_map: address of the record of frame 0 */
-	unsigned linear_bits;	  /* RAM at or above 2^linear_bits cannot be mapped and is left out, with a line that says so */
-	void (*hand_over)(void *ctx, const struct page_allocator *a); /* registers the frames as the table allocator; with tables */
+	struct frames *frames;	/* storage; initialised by mm_init() */
+	struct pgtable *tables; /* the kernel's: linear map and mem_map are made here; NULL: see map_memmap */
+	struct pt_pool *pool;	/* where tables come from until the hand-over; with tables */
+	uint64_t memmap_va;	/* mem_map: address of the record of frame 0 */
+	unsigned
+		linear_bits; /* RAM at or above 2^linear_bits cannot be mapped and is left out, with a line that says so */
+	void (*hand_over)(
+		void *ctx,
+		const struct page_allocator *a); /* registers the frames as the table allocator; with tables */
 	/*
 	 * For an embedder whose own page tables map all RAM already (arch_linear_base says where): maps [pa, pa + size) read-write at
 	 * va in mem_map, all multiples of 4 KiB. Returns an mm_error.

@@ -9,8 +9,8 @@
 #include "lib/defs.h"
 
 enum el2_call {
-	EL2_VERSION,	/* 0x47520001 */
-	EL2_STAGE2_ON,	/* a: VTCR_EL2, b: VTTBR_EL2. Cleans the TLB, sets HCR_EL2.VM on this CPU */
+	EL2_VERSION,   /* 0x47520001 */
+	EL2_STAGE2_ON, /* a: VTCR_EL2, b: VTTBR_EL2. Cleans the TLB, sets HCR_EL2.VM on this CPU */
 	EL2_STAGE2_OFF,
 	EL2_AT_S12,	/* a: EL1 virtual address, b: 0 read, 1 write; returns PAR_EL1 */
 	EL2_LAST_FAULT, /* see el2_last_fault() */

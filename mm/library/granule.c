@@ -273,7 +273,8 @@ void gr_pgtable_set_live(struct gr_pgtable *pt, bool live)
 	pt->pt.live = live;
 }
 
-int gr_pgtable_map(struct gr_pgtable *pt, uint64_t va, uint64_t pa, uint64_t size, unsigned access, enum gr_memory memory)
+int gr_pgtable_map(struct gr_pgtable *pt, uint64_t va, uint64_t pa, uint64_t size, unsigned access,
+		   enum gr_memory memory)
 {
 	return pgtable_map(&pt->pt, va, paddr(pa), size, (struct pt_attrs){ access, (enum pt_memory)memory }, 0);
 }

@@ -68,13 +68,13 @@ int gr_host_map(uintptr_t va, uint64_t pa, uint64_t size);
 /* ---- bring-up ------------------------------------------------------------------------------------------------------------ */
 
 enum gr_range_kind { /* ascending strength: where ranges overlap the strongest wins */
-	GR_RAM,
-	GR_MEMRESERVE,
-	GR_RESERVED,
-	GR_INITRD,
-	GR_DTB,
-	GR_IMAGE,
-	GR_NOMAP, /* never touched, never handed out */
+		     GR_RAM,
+		     GR_MEMRESERVE,
+		     GR_RESERVED,
+		     GR_INITRD,
+		     GR_DTB,
+		     GR_IMAGE,
+		     GR_NOMAP, /* never touched, never handed out */
 };
 
 struct gr_range {
@@ -91,15 +91,16 @@ struct gr_config {
 	 * physical address space up to the end of RAM. Only what describes RAM is backed, through gr_host_map().
 	 */
 	uintptr_t records_base;
-	const void *dtb;   /* flattened device tree, mapped for dtb_size bytes; NULL: ranges only */
-	uint64_t dtb_pa;   /* its physical address: it is reserved */
-	size_t dtb_size;   /* readable bytes */
+	const void *dtb;	       /* flattened device tree, mapped for dtb_size bytes; NULL: ranges only */
+	uint64_t dtb_pa;	       /* its physical address: it is reserved */
+	size_t dtb_size;	       /* readable bytes */
 	const struct gr_range *ranges; /* added to what the tree says: at least the kernel's own image (GR_IMAGE) */
 	unsigned range_count;
 	bool verbose; /* log every step */
 };
 
-#define GR_MAX_RANGES 1024 /* banks and reservations of tree and list together; more are refused with GR_ENOMEM, none is dropped */
+#define GR_MAX_RANGES \
+	1024 /* banks and reservations of tree and list together; more are refused with GR_ENOMEM, none is dropped */
 
 /*
  * Takes over all RAM that nobody claims: records, buddy allocator, heap. Once, on one CPU. GR_EINVAL: malformed tree or config (a
@@ -124,8 +125,8 @@ void *gr_phys_to_virt(uint64_t pa);
 uint64_t gr_virt_to_phys(const void *va);
 
 struct gr_stats {
-	uint64_t ram_bytes;	/* found */
-	uint64_t total_pages;	/* given to the allocator */
+	uint64_t ram_bytes;   /* found */
+	uint64_t total_pages; /* given to the allocator */
 	uint64_t free_pages;
 	uint64_t free_blocks[GR_MAX_ORDER + 1];
 	uint64_t heap_reserved, heap_used; /* bytes */
@@ -159,13 +160,15 @@ enum gr_stage { GR_EL1_STAGE1, GR_EL2_STAGE1, GR_STAGE2 };
 struct gr_pgtable;
 size_t gr_pgtable_size(void);
 /* Tables come from gr_alloc_pages(). input_bits 16..48; input_base: first input address (TTBR1: 0xffff000000000000). */
-int gr_pgtable_init(struct gr_pgtable *pt, enum gr_stage stage, unsigned input_bits, uint64_t input_base, uint16_t asid_or_vmid);
+int gr_pgtable_init(struct gr_pgtable *pt, enum gr_stage stage, unsigned input_bits, uint64_t input_base,
+		    uint16_t asid_or_vmid);
 void gr_pgtable_destroy(struct gr_pgtable *pt);
 /* Physical address of the root, for TTBRn_ELx or VTTBR_EL2. */
 uint64_t gr_pgtable_root(const struct gr_pgtable *pt);
 /* Say true before a CPU first walks the tables, false when none does any more: changes in between come with TLB maintenance. */
 void gr_pgtable_set_live(struct gr_pgtable *pt, bool live);
-int gr_pgtable_map(struct gr_pgtable *pt, uint64_t va, uint64_t pa, uint64_t size, unsigned access, enum gr_memory memory);
+int gr_pgtable_map(struct gr_pgtable *pt, uint64_t va, uint64_t pa, uint64_t size, unsigned access,
+		   enum gr_memory memory);
 int gr_pgtable_unmap(struct gr_pgtable *pt, uint64_t va, uint64_t size);
 int gr_pgtable_protect(struct gr_pgtable *pt, uint64_t va, uint64_t size, unsigned access, enum gr_memory memory);
 /* GR_OK and the physical address of va, or GR_ENOENT. */

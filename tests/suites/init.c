@@ -22,8 +22,8 @@
 #include <sys/mman.h>
 
 #define MAX_CLAIMS 4096
-#define PHYS_BITS 41	     /* of the fake machine: 2 TiB */
-#define KERNEL_TABLES 14     /* what the boot has used of PT_POOL before bring-up: image, identity map, fixmap */
+#define PHYS_BITS 41	 /* of the fake machine: 2 TiB */
+#define KERNEL_TABLES 14 /* what the boot has used of PT_POOL before bring-up: image, identity map, fixmap */
 #define PT_POOL_LIMIT 40
 
 static struct frames frames;
@@ -188,8 +188,8 @@ static void image_and_dtb(uint64_t ram)
 /* [IN1] */
 TEST_ON(TAP_HOST, IN1, "64 MiB to 1 TiB in one bank: all free memory is given and mapped")
 {
-	static const uint64_t sizes[] = { MIB(64),  MIB(128), MIB(512), GIB(1),	 GIB(3),
-					  GIB(6),   GIB(8),   GIB(64),	GIB(512), TIB(1) };
+	static const uint64_t sizes[] = { MIB(64), MIB(128), MIB(512), GIB(1),	 GIB(3),
+					  GIB(6),  GIB(8),   GIB(64),  GIB(512), TIB(1) };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
 		machine_begin();
@@ -270,9 +270,10 @@ static void phone(void)
 	static const struct {
 		uint64_t base, size;
 	} nomap[] = {
-		{ 0x90200000, 0x400000 },  { 0x93000000, 0x1000000 }, { 0x94000000, 0x3000000 }, { 0xf8800000, 0x2000000 },
-		{ 0xfac00000, 0x9e3400 },  { 0xfd3f0000, 0xe000 },    { 0xfd3fe000, 0x1000 },	 { 0xfd800000, 0x100000 },
-		{ 0xfd900000, 0x2000 },	   { 0x8b000000, 0xc4000 },   { 0xe0000000, 0x2500000 }, { 0xb7200000, 0x8e00000 },
+		{ 0x90200000, 0x400000 },  { 0x93000000, 0x1000000 }, { 0x94000000, 0x3000000 },
+		{ 0xf8800000, 0x2000000 }, { 0xfac00000, 0x9e3400 },  { 0xfd3f0000, 0xe000 },
+		{ 0xfd3fe000, 0x1000 },	   { 0xfd800000, 0x100000 },  { 0xfd900000, 0x2000 },
+		{ 0x8b000000, 0xc4000 },   { 0xe0000000, 0x2500000 }, { 0xb7200000, 0x8e00000 },
 		{ 0xfd3fe000, 0x1000 },
 	};
 
@@ -352,7 +353,8 @@ TEST_ON(TAP_HOST, IN5, "no tree takes more than 40 tables of PT_POOL")
 			const struct ram_claim *c = &claims[rnd(map.count)];
 			uint64_t size = rnd(2) ? rnd(MIB(8)) + 1 : (rnd(64) + 1) << 12;
 
-			add(c->base + rnd(c->size), size, (enum ram_kind)(RAM_MEMRESERVE + rnd(RAM_KINDS - RAM_MEMRESERVE)));
+			add(c->base + rnd(c->size), size,
+			    (enum ram_kind)(RAM_MEMRESERVE + rnd(RAM_KINDS - RAM_MEMRESERVE)));
 		}
 		run_machine();
 		check_machine("random");

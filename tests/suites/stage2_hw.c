@@ -19,13 +19,13 @@
 #define EC(esr) (((esr) >> 26) & 0x3f)
 #define EC_INSN_ABORT 0x20
 #define EC_DATA_ABORT 0x24
-#define FSC(esr) ((esr) & 0x3f)
+#define FSC(esr) ((esr)&0x3f)
 #define FSC_TRANSLATION_L3 0x07
 #define FSC_PERMISSION_L3 0x0f
 #define ESR_WNR(esr) (((esr) >> 6) & 1)
 #define HPFAR_IPA(hpfar) (((hpfar) >> 4) << 12)
 
-#define PAGE_NORMAL 0	/* pages of the test block, by what stage 2 grants */
+#define PAGE_NORMAL 0 /* pages of the test block, by what stage 2 grants */
 #define PAGE_READONLY 1
 #define PAGE_ABSENT 2
 #define PAGE_XN 3
@@ -195,7 +195,8 @@ TEST_ON(TAP_TARGET, ST21, "stage 2 refuses to fetch from data, and allows it whe
 	arch_dcache_clean((const void *)page_va(PAGE_XN), 64);
 	__asm__ volatile("ic ialluis\n\tdsb ish\n\tisb" ::: "memory");
 	CHECK_EQ(map_page(&mmu_kernel, va, page_pa(PAGE_NORMAL), (struct pt_attrs){ PT_EXEC, PT_NORMAL }), MM_OK);
-	CHECK_EQ(map_page(&mmu_kernel, va + PAGE_SIZE, page_pa(PAGE_XN), (struct pt_attrs){ PT_EXEC, PT_NORMAL }), MM_OK);
+	CHECK_EQ(map_page(&mmu_kernel, va + PAGE_SIZE, page_pa(PAGE_XN), (struct pt_attrs){ PT_EXEC, PT_NORMAL }),
+		 MM_OK);
 
 	irq = arch_irq_save();
 	CHECK_EQ(el2_call(EL2_STAGE2_ON, stage2_vtcr(&s2), stage2_vttbr(&s2)), 0);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A kernel that had its own ways before it linked libgranule.a: checks from the outside that the library brings up memory under
+ * somebody else's page tables, clashes with no name, and reports mistakes with the embedder's own addresses. Prints TAP.
+ */
+#include "mm/library/granule.h"
+#include "tests/embed/kernel.h"
+
+#define LINEAR 0xffffff8000000000ul
+#define RECORDS 0xffffffc000000000ul
+#define DTB_PA 0x40000000ul /* QEMU, for an ELF file */
+
+extern char __image_start[], __image_end[], __text_end[];
+void embed_main(void);
+
+static unsigned number, failed;
+static char log_text[1024];
+static size_t log_length;
+static uint64_t table_space[64];
+
+void gr_host_log(const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (log_length < sizeof(log_text) - 1)
+			log_text[log_length++] = text[i];
+	log_text[log_length] = '\0';
+	printf("# ");
+	for (size_t i = 0; i < n; i++)
+		printf("%s", (char[]){ text[i], 0 });
+}
+
+_Noreturn void gr_host_panic(const char *text)
+{
+	panic(text);
+}
+
+static void check(bool ok, const char *what)
+{
+	number++;
+	failed += !ok;
+	printf("%s %u - %s\n", ok ? "ok" : "not ok", number, what);
+}
+
+static bool logged(const char *word)
+{
+	for (size_t i = 0; i < log_length; i++) {
+		size_t k = 0;
+
+		while (word[k] && log_text[i + k] == word[k])
+			k++;
+		if (!word[k])
+			return true;
+	}
+	return false;
+}
+
+/* Some address inside this kernel's code stands in what was logged: "0x40400..." */
+static bool logged_our_address(void)
+{
+	for (size_t i = 0; i + 2 < log_length; i++) {
+		uint64_t v = 0;
+
+		if (log_text[i] != '0' || log_text[i + 1] != 'x')
+			continue;
+		for (size_t k = i + 2; k < log_length; k++) {
+			char c = log_text[k];
+
+			if (c >= '0' && c <= '9')
+				v = v * 16 + (uint64_t)(c - '0');
+			else if (c >= 'a' && c <= 'f')
+				v = v * 16 + (uint64_t)(c - 'a' + 10);
+			else
+				break;
+		}
+		if (v >= (uintptr_t)__image_start && v < (uintptr_t)__text_end)
+			return true;
+	}
+	return false;
+}
+
+static uint32_t big_endian(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static uint64_t sum(const volatile unsigned char *p, size_t n)
+{
+	uint64_t s = 0;
+
+	while (n--)
+		s = s * 31 + *p++;
+	return s;
+}
+
+/* Everything, in the largest blocks there are, chained through their first words; and back. */
+static void take_and_write_all(const unsigned char *dtb)
+{
+	struct gr_stats before, empty, after;
+	uint64_t head = 0, pa, pages = 0, dtb_sum = sum(dtb, 8192);
+	bool wrote = true;
+
+	gr_get_stats(&before);
+	for (int order = GR_MAX_ORDER; order >= 0; order--) {
+		while (gr_alloc_pages((unsigned)order, 0, GR_TAG_USER, &pa) == GR_OK) {
+			uint64_t *p = gr_phys_to_virt(pa);
+
+			for (uint64_t i = 0; i < (GR_PAGE_SIZE << order) / 8; i += 64)
+				p[i] = pa + i;
+			p[1] = head;
+			p[2] = (uint64_t)order;
+			head = pa;
+			pages += 1ul << order;
+		}
+	}
+	gr_get_stats(&empty);
+	check(empty.free_pages == 0 && pages == before.free_pages, "every free page can be had");
+	check(sum(dtb, 8192) == dtb_sum, "the device tree is as it was");
+	while (head) {
+		uint64_t *p = gr_phys_to_virt(head), next = p[1];
+		unsigned order = (unsigned)p[2];
+
+		wrote = wrote && p[0] == head && p[64] == head + 64;
+		if (gr_free_pages(head, order))
+			wrote = false;
+		head = next;
+	}
+	gr_get_stats(&after);
+	check(wrote && after.free_pages == before.free_pages,
+	      "what was written is read back, and all of it is free again");
+}
+
+static void mistakes(void)
+{
+	uint64_t pa;
+	struct gr_stats before, after;
+
+	check(gr_alloc_pages(3, GR_ZERO, GR_TAG_USER, &pa) == GR_OK, "eight zeroed pages");
+	gr_get_stats(&before);
+	log_length = 0;
+	check(gr_free_pages(pa, 2) == GR_EORDER && logged("another order") && logged_our_address(),
+	      "a wrong order is refused, and the line names the embedder's caller");
+	check(gr_free_pages(pa + 4096, 0) == GR_EINTERIOR, "an inner page is refused");
+	check(gr_free_pages(pa + 1, 3) == GR_EALIGN, "an odd address is refused");
+	check(gr_free_pages(0x1000, 0) == GR_EFOREIGN, "an address without RAM is refused");
+	check(gr_free_pages((uintptr_t)__image_start, 0) == GR_ERESERVED, "the kernel's own image is refused");
+	gr_get_stats(&after);
+	check(before.free_pages == after.free_pages, "and nothing changed");
+	check(gr_free_pages(pa, 3) == GR_OK, "the right order is accepted");
+	check(gr_free_pages(pa, 3) == GR_EDOUBLE, "a double free is refused");
+}
+
+static void heap(void)
+{
+	char *mine = kmalloc(40), *theirs = gr_kmalloc(40);
+
+	check(mine && theirs && mine != theirs && (uintptr_t)mine < LINEAR && (uintptr_t)theirs >= LINEAR,
+	      "two kmallocs live side by side");
+	check(gr_kfree(theirs) == GR_OK, "an object goes back");
+	log_length = 0;
+	check(gr_kfree(theirs) == GR_EDOUBLE && logged_our_address(),
+	      "twice is an error that names the embedder's caller");
+	check(gr_kfree(mine) == GR_EFOREIGN, "the embedder's own object is foreign");
+	check(use_names() == 0, "the optional names work where the embedder has none of its own");
+}
+
+/* A new TTBR0 made by the library: the kernel goes on running under it. */
+static void tables(void)
+{
+	struct gr_pgtable *pt = (struct gr_pgtable *)(void *)table_space;
+	uint64_t pa, at, old;
+	const uint64_t va = 0x7000001000;
+	volatile uint32_t *window = (volatile uint32_t *)va, *page;
+
+	check(gr_pgtable_size() <= sizeof(table_space), "the object fits its storage");
+	check(gr_pgtable_init(pt, GR_EL1_STAGE1, 39, 0, 0) == GR_OK, "a 39-bit address space");
+	check(gr_pgtable_map(pt, 0x09000000, 0x09000000, 4096, GR_PT_WRITE, GR_DEVICE_nGnRnE) == GR_OK &&
+		      gr_pgtable_map(pt, 0x40000000, 0x40000000, (uintptr_t)__image_start - 0x40000000, GR_PT_WRITE,
+				     GR_NORMAL) == GR_OK,
+	      "device and RAM below the image");
+	uint64_t text = (uintptr_t)__image_start, data = ((uintptr_t)__text_end + 4095) & ~4095ul;
+	check(gr_pgtable_map(pt, text, text, data - text, GR_PT_EXEC, GR_NORMAL) == GR_OK &&
+		      gr_pgtable_map(pt, data, data, (uintptr_t)__image_end - data, GR_PT_WRITE, GR_NORMAL) == GR_OK,
+	      "the image, text read-only");
+	check(gr_pgtable_map(pt, va, 0, 4096, GR_PT_WRITE | GR_PT_EXEC, GR_NORMAL) == GR_EPERM,
+	      "writable and executable is refused");
+	check(gr_alloc_pages(0, GR_ZERO, GR_TAG_USER, &pa) == GR_OK &&
+		      gr_pgtable_map(pt, va, pa, 4096, GR_PT_WRITE, GR_NORMAL) == GR_OK,
+	      "a page in a window");
+	check(gr_pgtable_map(pt, va, pa, 4096, GR_PT_WRITE, GR_NORMAL) == GR_EEXIST, "not twice");
+	check(gr_pgtable_query(pt, va + 5, &at) == GR_OK && at == pa + 5, "a question about it");
+
+	__asm__ volatile("mrs %0, ttbr0_el1" : "=r"(old));
+	gr_pgtable_set_live(pt, true);
+	__asm__ volatile(
+		"dsb ishst\n\tmsr ttbr0_el1, %0\n\tisb\n\ttlbi vmalle1\n\tdsb nsh\n\tisb" ::"r"(gr_pgtable_root(pt))
+		: "memory");
+	page = gr_phys_to_virt(pa);
+	*window = 0x600d;
+	check(*page == 0x600d, "written through the window, read through the linear map");
+	check(gr_pgtable_unmap(pt, va, 4096) == GR_OK, "the window closes");
+	__asm__ volatile("at s1e1r, %1\n\tisb\n\tmrs %0, par_el1" : "=r"(at) : "r"(va) : "memory");
+	check((at & 1) == 1, "for the processor, too");
+	__asm__ volatile("msr ttbr0_el1, %0\n\tisb\n\ttlbi vmalle1\n\tdsb nsh\n\tisb" ::"r"(old) : "memory");
+	gr_pgtable_set_live(pt, false);
+	gr_pgtable_destroy(pt);
+	check(gr_free_pages(pa, 0) == GR_OK, "the page goes back");
+}
+
+void embed_main(void)
+{
+	const unsigned char *dtb = (const unsigned char *)(LINEAR + DTB_PA);
+	const struct gr_range image = { (uintptr_t)__image_start, (uint64_t)(__image_end - __image_start), GR_IMAGE,
+					"embedder" };
+	struct gr_config config = {
+		.linear_base = LINEAR,
+		.records_base = RECORDS,
+		.dtb = dtb,
+		.dtb_pa = DTB_PA,
+		.dtb_size = 64,
+		.ranges = &image,
+		.range_count = 1,
+	};
+	struct gr_stats first, last;
+	struct gr_bump bump;
+	uint64_t pa;
+
+	printf("TAP version 13\n");
+	check(gr_init(&config) == GR_EINVAL, "a device tree that is cut off is refused with a line");
+	config.dtb_size = big_endian(dtb + 4);
+	check(gr_init(&config) == GR_OK, "memory is up under the embedder's page tables");
+	check(gr_init(&config) == GR_EBUSY, "only once");
+	gr_get_stats(&first);
+	check(first.ram_bytes >= 0x10000000 && first.free_pages > 0, "RAM was found in the device tree");
+	mistakes();
+	heap();
+	tables();
+	check(gr_bump_new(&bump, 0x50000000, 0x3000) == GR_OK && gr_bump_alloc(&bump, 0x2000, 0x1000, &pa) == GR_OK &&
+		      pa == 0x50000000 && gr_bump_alloc(&bump, 0x2000, 8, &pa) == GR_ENOMEM,
+	      "the bump allocator");
+	take_and_write_all(dtb);
+	check(gr_validate() == GR_OK, "every structure is sound");
+	gr_get_stats(&last);
+	check(first.free_pages == last.free_pages, "nothing leaked");
+	printf("1..%u\n", number);
+	uint64_t block[2] = { 0x20026, failed != 0 };
+	semihost(0x20, block);
+}
