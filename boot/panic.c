@@ -10,7 +10,7 @@
 #include "lib/printf.h"
 
 /* What the first report is about, for the second one when the first cannot be read. */
-static char text[512];
+static char panic_text[512];
 static const struct exception_frame *exception;
 
 static _Noreturn void wait_forever(void)
@@ -54,7 +54,7 @@ static void begin(void)
 		log_set_sink(sink_semihost); /* shows the lines that were kept, too */
 	if (depth == 2)
 		log_error("\nPANIC: again, while the first was being reported: %s\n",
-			  exception != NULL ? "unexpected exception" : text);
+			  exception != NULL ? "unexpected exception" : panic_text);
 	if (depth == 2 && exception != NULL)
 		log_error("the first: ESR 0x%08lx FAR 0x%016lx ELR 0x%016lx\n", (unsigned long)exception->esr,
 			  (unsigned long)exception->far, (unsigned long)exception->elr);
@@ -68,11 +68,11 @@ _Noreturn void panic(const char *fmt, ...)
 
 	begin();
 	va_start(ap, fmt);
-	n = gr_vsnprintf(text, sizeof(text), fmt, ap);
+	n = gr_vsnprintf(panic_text, sizeof(panic_text), fmt, ap);
 	va_end(ap);
-	if (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
-		text[n - 1] = '\0';
-	log_error("PANIC: %s%s\n", text, n >= (int)sizeof(text) ? "..." : "");
+	if (n > 0 && (size_t)n < sizeof(panic_text) && panic_text[n - 1] == '\n')
+		panic_text[n - 1] = '\0';
+	log_error("PANIC: %s%s\n", panic_text, n >= (int)sizeof(panic_text) ? "..." : "");
 	log_error("backtrace:\n");
 	backtrace_print((uintptr_t)__builtin_frame_address(0));
 	stop();
