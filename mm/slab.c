@@ -114,7 +114,7 @@ static int object_index(const struct slab_cache *c, const struct slab *s, uintpt
 
 /*
  * The slab of addr with its cache's lock held; or an error and no lock. In a region that may go away while nobody holds the lock,
- * the answer is asked for again with the lock: a slab, and so its region, goes only under its cache's lock.
+ * the answer is asked for again with the lock: a slab, and so its region, goes only under its cache's lock. [HP21]
  */
 static int lookup_locked(struct slab_pool *pool, uintptr_t addr, struct slab **s, struct slab_cache **cache,
 			 unsigned long *state) NO_THREAD_SAFETY_ANALYSIS

@@ -11,6 +11,10 @@
 #include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/slab.h"
+#if __STDC_HOSTED__
+#include "arch/host/host.h"
+#include <pthread.h>
+#endif
 
 #define LARGEST (PAGE_SIZE << MAX_ORDER)
 
@@ -1107,3 +1111,124 @@ TEST(HP20, "random allocations, frees, reallocations and mistakes against a mode
 	}
 	test_heap_end(&t);
 }
+
+/* ---- several CPUs ------------------------------------------------------------------------------------------------------ */
+
+#if __STDC_HOSTED__
+
+#define THREADS 4
+#define SHARED 512
+
+static struct {
+	void *object[SHARED];
+	unsigned freed[THREADS];
+	unsigned refused[THREADS];
+	unsigned wrong[THREADS];
+	unsigned ready;
+} race;
+
+static void wait_for_all(unsigned round)
+{
+	__atomic_add_fetch(&race.ready, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&race.ready, __ATOMIC_SEQ_CST) < round * THREADS)
+		arch_cpu_relax();
+}
+
+/* Each thread works on objects of its own, small and large, then all free the same ones. */
+static void *race_thread(void *arg)
+{
+	unsigned me = (unsigned)(uintptr_t)arg;
+	uint64_t seed = me * 977 + 1;
+	struct {
+		void *p;
+		size_t size;
+	} mine[32] = { 0 };
+
+	host_set_cpu_id(me);
+	wait_for_all(1);
+	for (unsigned step = 0; step < 3000; step++) {
+		unsigned i;
+
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		i = (seed >> 33) % ARRAY_SIZE(mine);
+		if (mine[i].p) {
+			race.wrong[me] += !filled(mine[i].p, mine[i].size, me);
+			race.wrong[me] += kfree(mine[i].p) != MM_OK;
+			mine[i].p = NULL;
+		} else {
+			mine[i].size = (seed >> 40) % (step % 16 ? 600 : 20000) + 1;
+			mine[i].p = kmalloc(mine[i].size);
+			if (mine[i].p)
+				fill(mine[i].p, mine[i].size, me);
+		}
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(mine); i++)
+		race.wrong[me] += kfree(mine[i].p) != MM_OK;
+
+	wait_for_all(2);
+	for (unsigned i = 0; i < SHARED; i++) {
+		int err = kfree(race.object[i]);
+
+		race.freed[me] += err == MM_OK;
+		race.refused[me] += err == MM_EDOUBLE;
+	}
+	race.wrong[me] += host_irq_depth() != 0;
+	return NULL;
+}
+
+/* Log lines of bad frees, from several threads: not kept. */
+static void discard(const char *line, size_t n)
+{
+	(void)line;
+	(void)n;
+}
+
+static struct spinlock log_spinlock;
+
+static unsigned long lock_log(void) NO_THREAD_SAFETY_ANALYSIS
+{
+	return spin_lock(&log_spinlock);
+}
+
+static void unlock_log(unsigned long state) NO_THREAD_SAFETY_ANALYSIS
+{
+	spin_unlock(&log_spinlock, state);
+}
+
+TEST_ON(TAP_HOST, HP21,
+	"several CPUs at once: of frees of the same object exactly one succeeds; nothing is lost or mixed up")
+{
+	struct test_heap t = test_heap_begin();
+	log_sink_fn outer = log_sink();
+	pthread_t thread[THREADS];
+	unsigned freed = 0, refused = 0, wrong = 0;
+
+	memset(&race, 0, sizeof(race));
+	log_set_lock(lock_log, unlock_log);
+	log_set_sink(discard);
+	for (unsigned i = 0; i < SHARED; i++) {
+		race.object[i] = kmalloc(i % 8 ? 24 * (i % 40 + 1) : 9000);
+		CHECK(race.object[i] != NULL);
+	}
+	for (uintptr_t i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&thread[i], NULL, race_thread, (void *)i), 0);
+	while (__atomic_load_n(&race.ready, __ATOMIC_SEQ_CST) < 2 * THREADS) {
+		CHECK_EQ(heap_validate(), MM_OK); /* exact while the others go on */
+		arch_cpu_relax();
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_join(thread[i], NULL), 0);
+	log_set_sink(outer);
+	log_set_lock(NULL, NULL);
+	for (unsigned i = 0; i < THREADS; i++) {
+		freed += race.freed[i];
+		refused += race.refused[i];
+		wrong += race.wrong[i];
+	}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(freed, SHARED);
+	CHECK_EQ(refused, SHARED * (THREADS - 1));
+	test_heap_end(&t);
+}
+
+#endif
