@@ -4,8 +4,9 @@
 
     fuzz.py --seconds TOTAL PROGRAM...
 
-Inputs that reached something new stay in build/fuzz/NAME/ for the next run; seeds are read from tests/fuzz/seeds/NAME/
-when that exists; an input that crashed is left beside the corpus. A run that executed nothing is a failure.
+Inputs that reached something new stay in build/fuzz/NAME/ for the next run; seeds are read from tests/fuzz/seeds/NAME/ and
+words of the input's language from tests/fuzz/WORD.dict (NAME is fuzz_WORD) when they exist; an input that crashed is left
+beside the corpus. A run that executed nothing is a failure.
 """
 
 import os
@@ -21,6 +22,9 @@ def fuzz(program, seconds):
     os.makedirs(corpus, exist_ok=True)
     command = [program, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1",
                f"-artifact_prefix={corpus}.", corpus]
+    dictionary = os.path.join("tests", "fuzz", name.replace("fuzz_", "", 1) + ".dict")
+    if os.path.exists(dictionary):
+        command.insert(-1, f"-dict={dictionary}")
     if os.path.isdir(seeds):
         command.append(seeds)
     try:
