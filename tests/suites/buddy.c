@@ -495,7 +495,7 @@ TEST(B16, "an exact block of an untouched section brings it to life; a whole one
 
 struct image {
 	struct buddy bank;
-	uint64_t words[256];
+	uint64_t words[40];
 	page_word_t records[STATE_PAGES];
 };
 

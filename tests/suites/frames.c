@@ -84,13 +84,14 @@ TEST(B9,
      "memory at 4 GiB and above is taken first, lowest bank first; below the limit only on request or when nothing else is left")
 {
 	struct span banks[] = {
-		{ FRAME(GIB(3)), 2 },	    { FRAME(GIB(5)), 2 },     { FRAME(GIB(1)), 2 },
-		{ FRAME(GIB(4)) + 100, 1 }, { FRAME(GIB(2)) + 7, 1 },
+		{ FRAME(GIB(4)) - 2, 2 },
+		{ FRAME(GIB(5)), 2 },
+		{ FRAME(GIB(3)) - 3, 3 },
+		{ FRAME(GIB(4)) + 100, 1 },
 	};
-	/* Split blocks come after nothing: within a bank the lowest. */
 	static const uint64_t order[] = {
-		FRAME(GIB(4)) + 100, FRAME(GIB(5)),	FRAME(GIB(5)) + 1, FRAME(GIB(1)),
-		FRAME(GIB(1)) + 1,   FRAME(GIB(2)) + 7, FRAME(GIB(3)),	   FRAME(GIB(3)) + 1
+		FRAME(GIB(4)) + 100, FRAME(GIB(5)),	FRAME(GIB(5)) + 1, FRAME(GIB(3)) - 3,
+		FRAME(GIB(3)) - 2,   FRAME(GIB(3)) - 1, FRAME(GIB(4)) - 2, FRAME(GIB(4)) - 1
 	};
 	pfn_t f;
 

@@ -246,7 +246,7 @@ static inline void model_add(struct world *w, uint64_t start, uint64_t pages)
 	for (uint64_t n = start, size; n < start + pages; n += size) {
 		unsigned order = 0;
 
-		while (order < MAX_ORDER && !(n & ((uint64_t)2 << order) - 1) &&
+		while (order < MAX_ORDER && !(n & (((uint64_t)2 << order) - 1)) &&
 		       n + ((uint64_t)2 << order) <= start + pages)
 			order++;
 		size = (uint64_t)1 << order;
