@@ -22,7 +22,8 @@
 #include <sys/mman.h>
 
 #define MAX_CLAIMS 4096
-#define PHYS_BITS 41	 /* of the fake machine: 2 TiB */
+#define PHYS_BYTES TIB(2) /* of the fake machine */
+#define MEMMAP_BYTES (PHYS_BYTES / PAGE_SIZE * sizeof(struct page))
 #define KERNEL_TABLES 14 /* what the boot has used of PT_POOL before bring-up: image, identity map, fixmap */
 #define PT_POOL_LIMIT 40
 
@@ -30,6 +31,8 @@ static struct frames frames;
 static struct pgtable tables;
 static struct pt_pool pool;
 static struct ram_claim claims[MAX_CLAIMS];
+static struct ram_extra range[MAX_CLAIMS];
+static unsigned ranges;
 static struct ram_map map;
 static struct mm_bringup up;
 static uint8_t pool_memory[PT_POOL_TABLES][PAGE_SIZE] __attribute__((aligned(4096)));
@@ -53,32 +56,30 @@ static void release(void *p, uint64_t bytes)
 		abort();
 }
 
+/* Each in level-0 entries of its own, as the layout's regions are: what is counted for one does not serve the other. */
+static uint8_t *reserve_region(uint64_t bytes)
+{
+	return (uint8_t *)ALIGN_UP((uintptr_t)reserve(ALIGN_UP(bytes, GIB(512)) + GIB(512)), GIB(512));
+}
+
 static void machine_begin(void)
 {
 	if (!phys) {
-		phys = reserve((uint64_t)1 << PHYS_BITS);
-		memmap = reserve((uint64_t)1 << (PHYS_BITS - PAGE_SHIFT + 3));
-		/* 1 GiB-aligned, as the layout's regions are: block mappings depend on it. */
-		phys = (uint8_t *)ALIGN_UP((uintptr_t)phys, GIB(1));
-		memmap = (uint8_t *)ALIGN_UP((uintptr_t)memmap, GIB(1));
+		phys = reserve_region(PHYS_BYTES);
+		memmap = reserve_region(MEMMAP_BYTES);
 	}
-	release(phys, ((uint64_t)1 << PHYS_BITS) - GIB(1));
-	release(memmap, ((uint64_t)1 << (PHYS_BITS - PAGE_SHIFT + 3)) - GIB(1));
+	release(phys, PHYS_BYTES);
+	release(memmap, MEMMAP_BYTES);
 	arch_linear_base = (uintptr_t)phys;
 	host_set_pa_bits(48);
-	map = (struct ram_map){ .claims = claims };
+	ranges = 0;
 }
 
 static void add(uint64_t base, uint64_t size, enum ram_kind kind)
 {
-	unsigned i = map.count++;
-
-	if (map.count > MAX_CLAIMS)
+	if (ranges == MAX_CLAIMS)
 		abort();
-	for (; i > 0 && (claims[i - 1].base > base || (claims[i - 1].base == base && claims[i - 1].size > size)); i--)
-		claims[i] = claims[i - 1];
-	claims[i] = (struct ram_claim){ .base = base, .size = size, .kind = kind, .node = FDT_NONE, .symbol = "test" };
-	map.capacity = map.count;
+	range[ranges++] = (struct ram_extra){ base, size, kind, "test" };
 }
 
 static void hand_over(void *ctx, const struct page_allocator *a)
@@ -111,7 +112,7 @@ static void run_machine(void)
 	for (unsigned i = 1; i < KERNEL_TABLES; i++)
 		if (pt_pool_alloc(&pool, &used))
 			abort();
-	if (pgtable_init(&tables, &config, NULL))
+	if (pgtable_init(&tables, &config, NULL) || ram_build(&map, claims, MAX_CLAIMS, NULL, paddr(0), range, ranges))
 		abort();
 	mm_init(&c, &up);
 }
@@ -348,9 +349,11 @@ TEST_ON(TAP_HOST, IN5, "no tree takes more than 40 tables of PT_POOL")
 				size += rnd(4096);
 			add(base, size, RAM_FREE);
 		}
-		add(claims[0].base + MIB(1), MIB(1), RAM_IMAGE);
+		add(range[0].base + MIB(1), MIB(1), RAM_IMAGE);
+		/* Whatever becomes of the others: one that nobody claims. */
+		add(TIB(1) + GIB(512), MIB(64), RAM_FREE);
 		for (unsigned i = rnd(30); i > 0; i--) {
-			const struct ram_claim *c = &claims[rnd(map.count)];
+			const struct ram_extra *c = &range[rnd(banks)];
 			uint64_t size = rnd(2) ? rnd(MIB(8)) + 1 : (rnd(64) + 1) << 12;
 
 			add(c->base + rnd(c->size), size,
