@@ -308,16 +308,17 @@ static void finish(void)
 TEST(M55, "random map, unmap, clear and protect agree with a page-by-page model on every format, also when tables run out")
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(all_formats); i++) {
-		unsigned calls = 0;
+		/* Full-size trees hold a hundred times as much to compare. */
+		unsigned calls = 0, enough = all_formats[i]->bits_per_level < 9 ? CALLS : CALLS / 5;
 
 		make(all_formats[i], 0x1234567 + i);
-		for (; calls < CALLS; calls++) {
+		for (; calls < enough; calls++) {
 			if (!one_call() || !agrees())
 				break;
 		}
-		if (calls != CALLS)
+		if (calls != enough)
 			tap_note("%s: wrong after call %u", all_formats[i]->name, calls);
-		CHECK_EQ(calls, CALLS);
+		CHECK_EQ(calls, enough);
 		finish();
 	}
 }
