@@ -95,7 +95,7 @@ entry:
 	 * are about to write past the caches.
 	 */
 	adr_l	x0, image_data_end
-	adr_l	x1, image_end
+	adr_l	x1, bss_end
 	bl	invalidate_poc
 	adr_l	x0, bss_start
 	adr_l	x1, bss_end
@@ -133,7 +133,7 @@ entry:
 	 */
 	dmb	sy
 	adr_l	x0, image_text_end
-	adr_l	x1, image_end
+	adr_l	x1, bss_end
 	bl	invalidate_poc
 	ic	iallu			/* the loader need not have made the image visible to the instruction side here */
 	dsb	nsh

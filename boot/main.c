@@ -31,6 +31,7 @@
 
 #define CLAIMS_IN_IMAGE 256
 
+extern char suites_bss_start[], suites_bss_end[];
 extern char boot_stack[], boot_stack_top[], exception_stack[], exception_stack_top[];
 _Noreturn void kernel_main(void);
 
@@ -259,8 +260,10 @@ _Noreturn void kernel_main(void)
 
 	if (words.test_refused)
 		machine_poweroff(1);
-	if (words.test[0])
+	if (words.test[0]) {
+		memset(suites_bss_start, 0, (size_t)(suites_bss_end - suites_bss_start));
 		machine_poweroff(tap_run(words.test, TAP_TARGET, print_tap) ? 1 : 0);
+	}
 	if (words.tour)
 		status = tour_run() ? 1 : 0;
 	if (words.poweroff || (words.tour && !console))
