@@ -116,9 +116,10 @@ static int command_mem(const struct word *words, unsigned n)
 		 format_size(b, pages_to_bytes(stats.peak_used_pages)));
 	log_info("heap      %s reserved, %s of it in slabs\n", format_size(a, heap.reserved_bytes),
 		 format_size(b, heap.reserved_used_bytes));
-	log_info("objects   %lu live in %s, %lu of them straight from frames; so far %s asked for, %s given\n",
-		 (unsigned long)heap.live_objects, format_size(a, heap.live_bytes), (unsigned long)heap.large_objects,
-		 format_size(b, heap.requested_bytes), format_size(c, heap.granted_bytes));
+	log_info("objects   %lu live in %s, %lu of them straight from frames\n", (unsigned long)heap.live_objects,
+		 format_size(a, heap.live_bytes), (unsigned long)heap.large_objects);
+	log_info("          so far %s asked for, %s given\n", format_size(b, heap.requested_bytes),
+		 format_size(c, heap.granted_bytes));
 	log_info("kmalloc   %lu, kfree %lu, failed %lu, refused frees %lu\n", (unsigned long)heap.allocs,
 		 (unsigned long)heap.frees, (unsigned long)heap.failures, (unsigned long)heap.bad_frees);
 	log_info("records   %s, of it %s bitmaps\n", format_size(c, boot.mm.stolen_bytes),

@@ -446,6 +446,8 @@ TEST(BU26, "SPSR in words")
 	CHECK(strcmp(exception_spsr_words(0x0, buf), "EL0t, mask daif, flags nzcv") == 0);
 	CHECK(strcmp(exception_spsr_words(0x9, buf), "EL2h, mask daif, flags nzcv") == 0);
 	CHECK(strcmp(exception_spsr_words(0x8000024d, buf), "EL3h, mask DaiF, flags Nzcv") == 0);
+	CHECK(strcmp(exception_spsr_words(0x50000145, buf), "EL1h, mask dAiF, flags nZcV") == 0);
+	CHECK(strcmp(exception_spsr_words(0xa0000284, buf), "EL1t, mask DaIf, flags NzCv") == 0);
 	CHECK(strcmp(exception_spsr_words(0x10, buf), "AArch32, mode 0x0, mask daif, flags nzcv") == 0);
 	CHECK(strcmp(exception_spsr_words(0x00700002, buf),
 		     "reserved mode 0x2, mask daif, flags nzcv, illegal state, single step, PAN") == 0);

@@ -261,6 +261,10 @@ TEST(BU34, "ram ADDR tells who claims an address, what its frame is, and which r
 
 	said = say("ram 0x%lx", (unsigned long)boot.mm.banks[0].metadata.v);
 	CHECK(has_text(said, "holds mem_map of the bank at 0x"));
+	said = say("ram 0x%lx", (unsigned long)(boot.mm.banks[0].metadata.v + boot.mm.banks[0].memmap_bytes - 1));
+	CHECK(has_text(said, "holds mem_map of the bank at 0x"));
+	said = say("ram 0x%lx", (unsigned long)(boot.mm.banks[0].metadata.v + boot.mm.banks[0].memmap_bytes));
+	CHECK(has_text(said, "holds the bitmaps of the bank at 0x"));
 	said = say("ram 0x%lx", (unsigned long)(boot.mm.banks[0].metadata.v + boot.mm.banks[0].metadata_bytes - 1));
 	CHECK(has_text(said, "holds the bitmaps of the bank at 0x"));
 	said = say("ram 0x%lx", (unsigned long)boot.mm.section_table.v);
