@@ -81,22 +81,40 @@ void pgtable_table_free(struct pgtable *pt, paddr_t pa)
 	}
 }
 
-void pgtable_subtree_free(struct pgtable *pt, paddr_t pa, unsigned level)
+/* The count in desc says how many entries are left to be found. [M42] [M45] */
+void pgtable_subtree_free(struct pgtable *pt, uint64_t desc, unsigned level)
 {
 	const struct pgtable_format *f = pt->format;
+	paddr_t pa = paddr(f->decode_pa(desc, level, true));
+	unsigned left = level + 1 < f->last_level ? count_of(f, desc) : 0;
 	const uint64_t *table = pgtable_table_virt(pt, pa);
 
-	for (unsigned i = 0; level < f->last_level && i < table_entries(f); i++) {
+	for (unsigned i = 0; left && i < table_entries(f); i++) {
 		uint64_t d = pte_load(&table[i]);
 
 		if (d == f->invalid)
 			continue;
+		left--;
 		if (!f->is_valid(d))
 			d ^= f->valid_bit;
-		if (f->is_table(d, level))
-			pgtable_subtree_free(pt, paddr(f->decode_pa(d, level, true)), level + 1);
+		if (f->is_table(d, level + 1))
+			pgtable_subtree_free(pt, d, level + 1);
 	}
 	pgtable_table_free(pt, pa);
+}
+
+/* [M14] [M58] */
+void pgtable_table_clear(const struct pgtable *pt, uint64_t *table, unsigned from, unsigned to)
+{
+	const struct pgtable_format *f = pt->format;
+	unsigned n = table_entries(f), enough = n / 8;
+
+	if (from + (n - to) > enough && f->invalid == 0 && pt->allocator && !pt->table_virt) {
+		arch_zero(table, n * sizeof(*table));
+	} else {
+		pte_store_series(table, f->invalid, 0, from);
+		pte_store_series(table + to, f->invalid, 0, n - to);
+	}
 }
 
 /* ---- tables taken ahead ------------------------------------------------------------------------------------------------ */
@@ -264,7 +282,7 @@ void pgtable_destroy(struct pgtable *pt)
 		uint64_t d = pte_load(&root[i]);
 
 		if (f->is_table(d, pt->start_level))
-			pgtable_subtree_free(pt, paddr(f->decode_pa(d, pt->start_level, true)), pt->start_level + 1u);
+			pgtable_subtree_free(pt, d, pt->start_level);
 		pte_store(&root[i], f->invalid);
 	}
 	if (!pt->root_borrowed)
@@ -347,7 +365,7 @@ int pgtable_get_or_create_table(struct pgtable *pt, paddr_t table, unsigned inde
 	err = table_alloc(pt, out);
 	if (err)
 		return err;
-	pte_store_series(pgtable_table_virt(pt, *out), f->invalid, 0, table_entries(f));
+	pgtable_table_clear(pt, pgtable_table_virt(pt, *out), 0, 0);
 	arch_pt_table_ready();
 	pte_store(entry, f->table() | f->encode_pa(out->v));
 	if (link)

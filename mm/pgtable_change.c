@@ -203,13 +203,17 @@ static void split(struct change_job *job, uint64_t *entry, unsigned level, uint6
 
 /* ---- unmap ---------------------------------------------------------------------------------------------------------- */
 
-/* Empties [s, t) of a table; returns how many of its entries went. Tables are switched off, not freed. [M35] [M42] */
-static unsigned remove(struct change_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t)
+/*
+ * Empties [s, t) of a table; returns how many of its entries went. Tables are switched off, not freed; *off is how many.
+ * [M35] [M42]
+ */
+static unsigned remove(struct change_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t, unsigned *off)
 {
 	const struct pgtable_format *f = job->f;
 	unsigned shift = level_shift(f, level), gone = 0;
 	uint64_t *e = &table[entry_index(job->pt, level, s)];
 
+	*off = 0;
 	if (level == f->last_level && !job->holes) {
 		uint64_t n = (t - s) >> shift;
 
@@ -229,18 +233,22 @@ static unsigned remove(struct change_job *job, uint64_t *table, unsigned level, 
 			if (whole) {
 				job->levels |= level + 1 == f->last_level ? 1u << f->last_level : EVERY_LEVEL;
 			} else {
-				unsigned n = remove(job, table_below(job->pt, d, level), level + 1, s, end);
+				unsigned off_below;
+				unsigned n = remove(job, table_below(job->pt, d, level), level + 1, s, end, &off_below);
 
 				if (n == 0)
 					continue;
-				if (n != count_of(f, d)) {
-					pte_store(e, d - count_bits(f, n));
+				d -= count_bits(f, n);
+				if (count_of(f, d)) {
+					pte_store(e, d);
 					continue;
 				}
+				d += count_bits(f, off_below); /* what the last pass will find there */
 			}
 			pte_store(e, d ^ f->valid_bit);
 			job->tables_gone = true;
 			gone++;
+			++*off;
 		} else if (whole) {
 			pte_store(e, f->invalid);
 			job->levels |= 1u << level;
@@ -269,7 +277,7 @@ static void sweep(struct change_job *job, uint64_t *table, unsigned level, uint6
 			continue;
 		if (!f->is_valid(d)) {
 			pte_store(e, f->invalid);
-			pgtable_subtree_free(job->pt, paddr(f->decode_pa(d ^ f->valid_bit, level, true)), level + 1);
+			pgtable_subtree_free(job->pt, d ^ f->valid_bit, level);
 		} else if (f->is_table(d, level)) {
 			sweep(job, table_below(job->pt, d, level), level + 1, s, end);
 		}
@@ -303,12 +311,13 @@ static int begin(struct change_job *job, uint64_t va, uint64_t size, uint64_t *i
 static int unmap(struct pgtable *pt, uint64_t va, uint64_t size, bool holes)
 {
 	struct change_job job = { .pt = pt, .f = pt->format, .holes = holes };
+	unsigned off;
 	uint64_t ia;
 	int err = begin(&job, va, size, &ia);
 
 	if (err)
 		return err;
-	remove(&job, root_table(pt), pt->start_level, ia, ia + size);
+	remove(&job, root_table(pt), pt->start_level, ia, ia + size, &off);
 	pgtable_reserve_end(&job.reserve);
 	flush(&job, ia, size);
 	if (job.tables_gone)

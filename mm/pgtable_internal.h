@@ -176,10 +176,16 @@ paddr_t pgtable_reserve_take(struct pgtable *pt, struct pt_reserve *r);
 /* Nothing may be left: who counted was wrong. */
 void pgtable_reserve_end(const struct pt_reserve *r);
 
+/*
+ * Fills a new table with `invalid` but for entries [from, to), which the caller writes (they may be cleared, too). An allocator's
+ * table in the linear map is Normal memory, where arch_zero() works; anything else is stored to entry by entry.
+ */
+void pgtable_table_clear(const struct pgtable *pt, uint64_t *table, unsigned from, unsigned to);
+
 /* Gives a table back to where it came from. */
 void pgtable_table_free(struct pgtable *pt, paddr_t pa);
-/* Frees a table of level and all below it; switched-off entries count as what they were. Nobody may be walking it. */
-void pgtable_subtree_free(struct pgtable *pt, paddr_t pa, unsigned level);
+/* Frees the table that an entry at level pointed to, valid or switched off, and all below it. Nobody may be walking it. */
+void pgtable_subtree_free(struct pgtable *pt, uint64_t desc, unsigned level);
 
 /* Whether a valid descriptor of level is one that this code could have written. */
 bool pgtable_well_formed(const struct pgtable_format *f, unsigned level, uint64_t desc);

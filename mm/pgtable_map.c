@@ -137,8 +137,7 @@ static uint64_t build_table(struct map_job *job, unsigned level, uint64_t s, uin
 	unsigned from = entry_index(job->pt, level, s), to = entry_index(job->pt, level, t - 1) + 1;
 	uint64_t made;
 
-	pte_store_series(table, f->invalid, 0, from);
-	pte_store_series(table + to, f->invalid, 0, table_entries(f) - to);
+	pgtable_table_clear(job->pt, table, from, to);
 	made = build_private(job, table + from, level, s, t);
 	return f->table() | f->encode_pa(pa.v) | count_bits(f, made);
 }

@@ -1238,6 +1238,30 @@ TEST(M48, "every new table has its verbose line, only when verbose, and only onc
 	destroy();
 }
 
+TEST(M58, "new tables in the linear map are cleared whatever was in them, whether few or many entries are used")
+{
+	struct pgtable_config config = { .format = &format_el1_stage1, .input_bits = 48, .allocator = &arena_allocator };
+	static const struct {
+		uint64_t va, size;
+	} rows[] = {
+		{ 5 * PAGE_SIZE, PAGE_SIZE }, { 0, 448 * PAGE_SIZE }, { 0, 447 * PAGE_SIZE }, { 64 * PAGE_SIZE, 448 * PAGE_SIZE },
+		{ 65 * PAGE_SIZE, 447 * PAGE_SIZE }, { 0, MIB(2) }, { 511 * PAGE_SIZE, PAGE_SIZE },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tally t = { .ordered = true, .last = UINT64_MAX };
+
+		arena_reset_linear();
+		CHECK_EQ(pgtable_init(&pt, &config, NULL), MM_OK);
+		CHECK_EQ(pgtable_map(&pt, rows[i].va, paddr(0), rows[i].size, data, PGTABLE_PAGES_ONLY), MM_OK);
+		CHECK_EQ(pgtable_walk(&pt, 0, (uint64_t)1 << 48, tally_visit, &t), MM_OK);
+		CHECK_EQ(t.leaves[3], rows[i].size / PAGE_SIZE);
+		CHECK_EQ(t.tables, 3);
+		sound();
+		destroy();
+	}
+}
+
 TEST(M52, "map_page maps one page and nothing wider")
 {
 	make_el1();
