@@ -127,8 +127,10 @@ def mmu_on_table():
 
 
 class Result:
-    def __init__(self, status, text, seconds, command, timed_out=False):
-        self.status, self.text, self.seconds, self.command, self.timed_out = status, text, seconds, command, timed_out
+    """status: of QEMU; serial: what came over the serial line; text: that, then standard error with semihosting's."""
+
+    def __init__(self, status, serial, text, seconds, timed_out):
+        self.status, self.serial, self.text, self.seconds, self.timed_out = status, serial, text, seconds, timed_out
 
 
 def image_header(path):
@@ -226,13 +228,12 @@ class Boot:
                 child.wait()
             if speaker:
                 speaker.join(5)
-        text = ""
+        texts = []
         for name in ("serial.log", "stderr.log"):
             with open(os.path.join(folder, name), "rb") as f:
-                text += f.read().decode("utf-8", errors="replace")
-            if text and not text.endswith("\n"):
-                text += "\n"
-        return Result(child.returncode, text.replace("\r", ""), time.monotonic() - start, argv, timed_out)
+                texts.append(f.read().decode("utf-8", errors="replace").replace("\r", ""))
+        both = "\n".join(part for part in texts if part)
+        return Result(child.returncode, texts[0], both, time.monotonic() - start, timed_out)
 
     @staticmethod
     def _converse(child, log, talk):

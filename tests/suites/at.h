@@ -10,7 +10,7 @@
 #include "lib/defs.h"
 
 #define PAR_F ((uint64_t)1)
-#define PAR_PA(par) ((par) & 0x0000fffffffff000)
+#define PAR_PA(par) ((par)&0x0000fffffffff000)
 #define PAR_ATTR(par) ((par) >> 56)
 #define PAR_FST(par) (((par) >> 1) & 0x3f)
 #define PAR_ATTR_NORMAL_WB 0xff /* inner and outer write-back, allocate: the MAIR encoding */
@@ -18,11 +18,11 @@
 #define FST_TRANSLATION 0x04
 #define FST_PERMISSION 0x0c
 
-#define read_sysreg(name)                                          \
-	({                                                         \
-		uint64_t v_;                                       \
-		__asm__ volatile("mrs %0, " #name : "=r"(v_));     \
-		v_;                                                \
+#define read_sysreg(name)                                      \
+	({                                                     \
+		uint64_t v_;                                   \
+		__asm__ volatile("mrs %0, " #name : "=r"(v_)); \
+		v_;                                            \
 	})
 
 static inline uint64_t at_s1e1r(uintptr_t va)

@@ -173,7 +173,8 @@ static void give_back(struct chunk *head, unsigned *errors)
 		struct chunk *next = head->next;
 
 		for (uint64_t i = 0; i < head->count; i++)
-			*errors += frames_free(boot.frames, pfn(head->block[i].pfn), (unsigned)head->block[i].order) != MM_OK;
+			*errors += frames_free(boot.frames, pfn(head->block[i].pfn), (unsigned)head->block[i].order) !=
+				   MM_OK;
 		*errors += frames_free(boot.frames, pfn(head->pfn), head->order) != MM_OK;
 		head = next;
 	}
@@ -213,17 +214,28 @@ static bool only_free_ram(uint64_t first, uint64_t last)
 	return true;
 }
 
+static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a_size && b_size && a <= b + b_size - 1 && b <= a + a_size - 1;
+}
+
+/* The contiguous part of a bank's records: all of them, but for a bank that borrows the bitmaps only (its mem_map is
+ * borrowed page by page). */
+static uint64_t records_size(const struct mm_bank *b)
+{
+	return b->metadata_bytes - (b->borrowed ? b->memmap_bytes : 0);
+}
+
 /* Nor may it be what the allocator keeps its own records in. */
 static bool in_metadata(uint64_t first, uint64_t last)
 {
 	for (unsigned i = 0; i < boot.mm.bank_count; i++) {
 		const struct mm_bank *b = &boot.mm.banks[i];
 
-		if (b->metadata_bytes && b->metadata.v <= last && b->metadata.v + b->metadata_bytes - 1 >= first)
+		if (overlaps(b->metadata.v, records_size(b), first, last - first + 1))
 			return true;
 	}
-	return boot.mm.section_table_bytes && boot.mm.section_table.v <= last &&
-	       boot.mm.section_table.v + boot.mm.section_table_bytes - 1 >= first;
+	return overlaps(boot.mm.section_table.v, boot.mm.section_table_bytes, first, last - first + 1);
 }
 
 static uint64_t fnv1a(const void *data, uint64_t n)
@@ -258,7 +270,18 @@ static bool loader_sums(uint64_t *dtb, uint64_t *initrd, uint64_t *initrd_size)
 	return true;
 }
 
-/* [BT30] [BT31] [BT32] */
+/* [BT6] */
+TEST_ON(TAP_TARGET, BT6, "device tree and initrd are as the loader left them")
+{
+	uint64_t dtb, initrd, initrd_size;
+
+	CHECK_OR_RETURN(loader_sums(&dtb, &initrd, &initrd_size));
+	tap_note("machine: dtb checksum %016llx", (unsigned long long)dtb);
+	tap_note("machine: initrd %llu bytes checksum %016llx", (unsigned long long)initrd_size,
+		 (unsigned long long)initrd);
+}
+
+/* [BT30] [BT6] */
 TEST_ON(TAP_TARGET, BT30, "all free memory can be taken, written, read back and given back")
 {
 	uint64_t dtb[2], initrd[2], initrd_size, pages, pages2, blocks = 0, serial = 0;
@@ -322,49 +345,55 @@ TEST_ON(TAP_TARGET, BT30, "all free memory can be taken, written, read back and 
 	CHECK_EQ(errors, 0);
 	tap_note("machine: %s of %llu pages in %llu blocks written and read back", density_name[density()],
 		 (unsigned long long)pages, (unsigned long long)blocks);
-	tap_note("machine: dtb checksum %016llx", (unsigned long long)dtb[1]);
-	tap_note("machine: initrd %llu bytes checksum %016llx", (unsigned long long)initrd_size,
-		 (unsigned long long)initrd[1]);
 }
 
 /* [BT4] The figures that the checks outside compare with their own arithmetic on the tree. */
 TEST_ON(TAP_TARGET, BT4, "every byte of RAM has one owner, and all free RAM is the allocator's or its records'")
 {
-	uint64_t sum = 0, total = ram_total(&boot.ram), nomap = ram_total_of(&boot.ram, RAM_NOMAP);
+	uint64_t sum = 0, total = ram_total(&boot.ram), nomap = ram_total_of(&boot.ram, RAM_NOMAP), own = 0, all = 0;
+	unsigned images = 0;
 	struct frames_stats st;
+	struct frame_info list;
 
 	CHECK_EQ(ram_validate(&boot.ram), MM_OK);
 	frames_get_stats(boot.frames, &st);
 	for (int k = 0; k < RAM_KINDS; k++)
 		sum += ram_total_of(&boot.ram, (enum ram_kind)k);
 	CHECK_EQ(sum, total);
-	CHECK_EQ(st.total_pages * PAGE_SIZE + boot.mm.stolen_bytes, ram_total_of(&boot.ram, RAM_FREE));
-	CHECK(ram_total_of(&boot.ram, RAM_IMAGE) <= ALIGN_UP(boot.image_size, PAGE_SIZE));
+	for (unsigned i = 0; i < boot.mm.bank_count; i++) {
+		all += boot.mm.banks[i].metadata_bytes;
+		own += boot.mm.banks[i].borrowed ? 0 : boot.mm.banks[i].metadata_bytes;
+	}
+	/* What was never given to the allocator: records that a bank took from itself. Borrowed ones, and the list of
+	 * banks, are the allocator's own blocks. */
+	CHECK_EQ(st.total_pages * PAGE_SIZE + own, ram_total_of(&boot.ram, RAM_FREE));
+	frames_query(boot.frames, paddr_to_pfn(virt_to_phys(boot.mm.banks)), &list);
+	CHECK(list.role == FRAME_ALLOC && list.tag == TAG_MEMMAP);
+	CHECK_EQ(boot.mm.stolen_bytes, all + (PAGE_SIZE << list.order));
+	for (unsigned i = 0; i < boot.ram.count; i++) {
+		const struct ram_claim *c = &boot.ram.claims[i];
+
+		images += c->kind == RAM_IMAGE && c->base == boot.image_pa && c->size == boot.image_size;
+	}
+	CHECK_EQ(images, 1);
 	tap_note("machine: ram %llu nomap %llu banks %u", (unsigned long long)total, (unsigned long long)nomap,
 		 boot.mm.bank_count);
-}
-
-static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
-{
-	return a_size && b_size && a <= b + b_size - 1 && b <= a + a_size - 1;
 }
 
 /* [BT33] */
 TEST_ON(TAP_TARGET, BT33, "mem_map and bitmaps overlap no claim, no other bank's records, and lie in RAM")
 {
+	const struct mm_bank *first = &boot.mm.banks[boot.mm.first_bank];
 	unsigned bad_claim = 0, bad_pair = 0, outside = 0;
 	const struct ram_claim *owner;
 	uint64_t par;
 	uintptr_t sp;
 
-	for (unsigned i = 0; i <= boot.mm.bank_count; i++) {
-		bool table = i == boot.mm.bank_count; /* the section table, last */
-		uint64_t base = table ? boot.mm.section_table.v : boot.mm.banks[i].metadata.v;
-		uint64_t size = table ? boot.mm.section_table_bytes : boot.mm.banks[i].metadata_bytes;
+	for (unsigned i = 0; i < boot.mm.bank_count; i++) {
+		const struct mm_bank *b = &boot.mm.banks[i];
+		uint64_t base = b->metadata.v, size = records_size(b);
 
-		CHECK(size > 0);
-		if (size == 0)
-			continue;
+		CHECK_OR_RETURN(size > 0);
 		outside += !only_free_ram(base & ~PAGE_MASK, (base + size - 1) | PAGE_MASK);
 		for (unsigned k = 0; k < boot.ram.count; k++) {
 			const struct ram_claim *c = &boot.ram.claims[k];
@@ -372,15 +401,19 @@ TEST_ON(TAP_TARGET, BT33, "mem_map and bitmaps overlap no claim, no other bank's
 			bad_claim += c->kind != RAM_FREE && overlaps(base, size, c->base, c->size);
 		}
 		for (unsigned k = 0; k < i; k++)
-			bad_pair += overlaps(base, size, boot.mm.banks[k].metadata.v, boot.mm.banks[k].metadata_bytes);
+			bad_pair += overlaps(base, size, boot.mm.banks[k].metadata.v, records_size(&boot.mm.banks[k]));
 		/* None of its frames is for hand-out. */
 		for (uint64_t a = base & ~PAGE_MASK; a < base + size; a += PAGE_SIZE) {
 			struct frame_info info;
 
 			frames_query(boot.frames, pfn(a >> PAGE_SHIFT), &info);
-			outside += info.role == FRAME_FREE;
+			outside += info.role != (b->borrowed ? FRAME_ALLOC : FRAME_RESERVED);
 		}
 	}
+	/* The section table stands at the end of the first bank's records, behind its mem_map. */
+	CHECK(boot.mm.section_table_bytes > 0);
+	CHECK(boot.mm.section_table.v >= first->metadata.v + first->memmap_bytes);
+	CHECK(boot.mm.section_table.v + boot.mm.section_table_bytes <= first->metadata.v + first->metadata_bytes);
 	CHECK_EQ(bad_claim, 0);
 	CHECK_EQ(bad_pair, 0);
 	CHECK_EQ(outside, 0);
@@ -388,7 +421,8 @@ TEST_ON(TAP_TARGET, BT33, "mem_map and bitmaps overlap no claim, no other bank's
 	__asm__ volatile("mov %0, sp" : "=r"(sp));
 	par = at_s1e1r(sp);
 	CHECK(!(par & PAR_F));
-	if (sp >= (uintptr_t)image_start && sp < (uintptr_t)image_end) /* else it came from the allocator, as any block */
+	if (sp >= (uintptr_t)image_start &&
+	    sp < (uintptr_t)image_end) /* else it came from the allocator, as any block */
 		CHECK(ram_owners(&boot.ram, PAR_PA(par), &owner, 1) > 0 && owner->kind >= RAM_IMAGE);
 	CHECK(ram_owners(&boot.ram, mmu_kernel.pool->pa.v, &owner, 1) > 0 && owner->kind >= RAM_IMAGE);
 	CHECK(ram_owners(&boot.ram, boot.dtb_pa.v, &owner, 1) > 0 && owner->kind >= RAM_DTB);
