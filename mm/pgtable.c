@@ -61,7 +61,7 @@ static int table_alloc(struct pgtable *pt, paddr_t *out)
 	return MM_OK;
 }
 
-/* A pool table goes to the pool, whatever is registered by now. [M25] */
+/* A pool table goes to the pool, whatever is registered by now. [M25] [M57] */
 void pgtable_table_free(struct pgtable *pt, paddr_t pa)
 {
 	tell(pt, pa, false);

@@ -49,6 +49,7 @@ static uint64_t table(void)
 	return DESC_TABLE;
 }
 
+/* [M29] */
 static uint64_t encode_pa(uint64_t pa)
 {
 	return pa & DESC_ADDRESS;
