@@ -11,8 +11,9 @@
 bool stack_contains(uintptr_t a);
 
 /*
- * Prints one line for each return address, with its symbol, beginning at the frame record fp. Reads only records that are 16-byte
- * aligned, lie wholly in a stack and above the one before; says so when the chain ends otherwise than with a zero.
+ * Prints one line for each return address, with its symbol, beginning at the frame record fp. Reads only records that
+ * are 16-byte aligned, lie wholly in a stack and above the one before; says so when the chain ends otherwise than with
+ * a zero.
  */
 void backtrace_print(uintptr_t fp);
 

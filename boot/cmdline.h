@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The words of /chosen/bootargs that this kernel knows. Words are separated by blanks; quotes mean nothing. A word that is not
- * known (boot loaders add their own: console=..., root=...) is named once and ignored.
+ * The words of /chosen/bootargs that this kernel knows. Words are separated by blanks; quotes mean nothing. A word that
+ * is not known (boot loaders add their own: console=..., root=...) is named once and ignored.
  *
  *	verbose		print every step
  *	test=SUITE,...	run these suites (or SUITE:ID; "all") after the boot report, exit with their result
@@ -27,8 +27,8 @@ struct cmdline {
 	uint64_t bump_size;	     /* > 0, a multiple of 4 KiB; base + size - 1 does not wrap */
 	char test[CMDLINE_TEST_MAX]; /* suites, as tap_run() wants them; "" when no test was asked for */
 	/*
-	 * A test= word that cannot be obeyed (empty or too long): whoever asked for tests must not be shown a boot without any. The
-	 * caller ends with a non-zero status.
+	 * A test= word that cannot be obeyed (empty or too long): whoever asked for tests must not be shown a boot
+	 * without any. The caller ends with a non-zero status.
 	 */
 	bool test_refused;
 	unsigned unknown; /* distinct unknown words */

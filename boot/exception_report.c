@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exceptions in words: ESR_ELx (Arm ARM DDI 0487, D19.2.37 ff.), SPSR_ELx (C5.2.19 ff.). Tables and formatting, no system registers:
- * what the vectors saved is all there is.
+ * Exceptions in words: ESR_ELx (Arm ARM DDI 0487, D19.2.37 ff.), SPSR_ELx (C5.2.19 ff.). Tables and formatting, no
+ * system registers: what the vectors saved is all there is.
  */
 #include "boot/exception_report.h"
 #include "boot/backtrace.h"
@@ -335,8 +335,8 @@ void exception_report(const struct exception_frame *frame)
 	log_error("backtrace:\n");
 	log_error("  0x%016lx %s\n", (unsigned long)frame->elr, symbols_format(frame->elr, symbol));
 	/*
-	 * x30 is the caller when the interrupted function has made no frame of its own yet (or has none); otherwise it repeats, or is
-	 * stale, so it is marked.
+	 * x30 is the caller when the interrupted function has made no frame of its own yet (or has none); otherwise it
+	 * repeats, or is stale, so it is marked.
 	 */
 	log_error("  0x%016lx %s (x30)\n", (unsigned long)frame->x[30], symbols_format_return(frame->x[30], symbol));
 	backtrace_print(frame->x[29]);

@@ -21,9 +21,9 @@ enum line_event {
 };
 
 /*
- * Takes one byte. Return or line feed ends the line; backspace and DEL take back one byte, ^U all; ^C abandons the line. Other
- * control bytes, escape sequences (cursor keys) and bytes above 0x7e are passed over; what does not fit rings the bell.
- * *echo: what the terminal should get, "" for nothing; valid until the next call on this editor.
+ * Takes one byte. Return or line feed ends the line; backspace and DEL take back one byte, ^U all; ^C abandons the
+ * line. Other control bytes, escape sequences (cursor keys) and bytes above 0x7e are passed over; what does not fit
+ * rings the bell. *echo: what the terminal should get, "" for nothing; valid until the next call on this editor.
  */
 enum line_event line_feed(struct line_edit *e, int byte, const char **echo);
 void line_reset(struct line_edit *e);

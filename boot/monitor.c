@@ -359,7 +359,7 @@ static int command_free(const struct word *words, unsigned n)
 		err = parse_order(&words[2], &order);
 	if (err != MM_OK)
 		return err;
-	/* What the kernel holds is no caller's mistake that frames could find: the block is allocated, but not ours to give. */
+	/* The kernel's own blocks are allocated, so frames would take them; but they are not ours to give. */
 	frames_query(boot.frames, paddr_to_pfn(paddr(a)), &info);
 	if (info.role == FRAME_ALLOC && info.tag != TAG_USER) {
 		log_info("free: 0x%lx is in use by '%s': only what alloc gave can be freed\n", (unsigned long)a,
@@ -374,7 +374,7 @@ static int command_free(const struct word *words, unsigned n)
 	return err;
 }
 
-/* ---- check, poweroff, help ------------------------------------------------------------------------------------------ */
+/* ---- check, poweroff, help --------------------------------------------------------------------------------------- */
 
 static int show_check(const char *room, int err)
 {

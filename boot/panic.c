@@ -31,8 +31,9 @@ static void sink_semihost(const char *text, size_t n)
 }
 
 /*
- * Makes sure that what is said next can be read, or stops. The first time any sink will do. The second time is a fault or a panic
- * of the report itself, perhaps of its console: semihosting is the only voice left. After that nothing is tried.
+ * Makes sure that what is said next can be read, or stops. The first time any sink will do. The second time is a fault
+ * or a panic of the report itself, perhaps of its console: semihosting is the only voice left. After that nothing is
+ * tried.
  */
 static void begin(void)
 {

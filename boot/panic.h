@@ -6,9 +6,9 @@
 #include "arch/aarch64/exception.h"
 
 /*
- * Reports the exception and stops with a non-zero status. Called instead of exception_report() by the vectors: it takes the log's
- * lock away first, and knows an exception of the report itself, which goes to semihosting instead of the console that may have
- * caused it; a third one stops without a word.
+ * Reports the exception and stops with a non-zero status. Called instead of exception_report() by the vectors: it takes
+ * the log's lock away first, and knows an exception of the report itself, which goes to semihosting instead of the
+ * console that may have caused it; a third one stops without a word.
  */
 _Noreturn void panic_exception(const struct exception_frame *frame);
 

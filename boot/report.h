@@ -9,8 +9,8 @@
 void report_boot(const struct boot_info *b);
 
 /*
- * One line for each piece of RAM (with_free: also for what nobody claims), and one for each further claim of the same piece. Nothing
- * is left out, however long the list.
+ * One line for each piece of RAM (with_free: also for what nobody claims), and one for each further claim of the same
+ * piece. Nothing is left out, however long the list.
  */
 void report_owners(const struct ram_map *ram, bool with_free);
 

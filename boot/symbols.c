@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looks up code addresses in a symbol table. Needs no memory, no lock and no initialisation: the exception report calls it. */
+/* Looks up code addresses in a symbol table. Needs no memory, lock or initialisation: the exception report calls it. */
 #include "boot/symbols.h"
 #include "lib/printf.h"
 

@@ -31,12 +31,12 @@ const char *symbols_find(uintptr_t addr, uintptr_t *offset);
 /* "name+0x1c", a long name cut; "?" where no symbol is known. Returns buf. */
 const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
 /*
- * The same for a return address, which belongs to the function of the instruction before it: a call that never returns may be the
- * last instruction of its function.
+ * The same for a return address, which belongs to the function of the instruction before it: a call that never returns
+ * may be the last instruction of its function.
  */
 const char *symbols_format_return(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
 
-/* The running image's table. In the kernel it is the embedded one (boot/symbols_image.c); the host tests supply their own. */
+/* The running image's table: in the kernel the embedded one (boot/symbols_image.c); the host tests supply their own. */
 void symbols_table(struct symbol_table *out);
 
 #endif

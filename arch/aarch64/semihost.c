@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Semihosting calls (Arm IHI 0082, "Semihosting for AArch32 and AArch64"): operation in w0, argument block in x1, answer in x0.
- * The trap stands once, at semihost_insn; where nobody listens it is an undefined instruction, and the vectors answer -1 for it.
+ * Semihosting calls (Arm IHI 0082, "Semihosting for AArch32 and AArch64"): operation in w0, argument block in x1,
+ * answer in x0. The trap stands once, at semihost_insn; where nobody listens it is an undefined instruction, and the
+ * vectors answer -1 for it.
  */
 #include "arch/aarch64/semihost.h"
 #include "lib/string.h"
@@ -12,7 +13,7 @@
 
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026
 
-/* A function of its own, so that its address identifies the trap. HLT #0xF000 is the A64 call at every exception level. */
+/* A function of its own: its address identifies the trap. HLT #0xF000 is the A64 call at every exception level. */
 __asm__("	.pushsection .text.semihost, \"ax\", %progbits\n"
 	"	.balign	16\n"
 	"	.globl	semihost_insn\n"
@@ -45,7 +46,7 @@ bool semihost_write(const char *text, size_t n)
 
 	if (!semihost_present())
 		return false;
-	/* SYS_WRITE0 needs no file handle, but a NUL at the end: text is copied in pieces, a NUL inside it is left out. */
+	/* SYS_WRITE0 needs no file handle, but a NUL at the end: copied in pieces, without any NUL inside. */
 	for (size_t i = 0; i < n; i++) {
 		if (text[i] != '\0')
 			chunk[used++] = text[i];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Early consoles. Which one: the device that /chosen stdout-path names; when there is no stdout-path (or it names no node), the PL011 of a
- * tree that has exactly one enabled PL011. A stdout-path that names a device without a driver here means no console: some
- * other UART of the machine may talk to a radio.
+ * Early consoles. Which one: the device that /chosen stdout-path names; when there is no stdout-path (or it names no
+ * node), the PL011 of a tree that has exactly one enabled PL011. A stdout-path that names a device without a driver
+ * here means no console: some other UART of the machine may talk to a radio.
  *
- * The boot loader has set the baud rate and enabled the device; the drivers leave that alone. A new driver is one file and one
- * row of the table in console.c.
+ * The boot loader has set the baud rate and enabled the device; the drivers leave that alone. A new driver is one file
+ * and one row of the table in console.c.
  */
 #ifndef BOOT_CONSOLE_CONSOLE_H
 #define BOOT_CONSOLE_CONSOLE_H
@@ -39,15 +39,15 @@ struct console_desc {
 };
 
 /*
- * Chooses the console. Returns NULL and fills *out; or a sentence that says why there is none (constant; *out is unchanged). The
- * caller maps [pa, pa + reg_bytes) as device memory and calls console_start().
+ * Chooses the console. Returns NULL and fills *out; or a sentence that says why there is none (constant; *out is
+ * unchanged). The caller maps [pa, pa + reg_bytes) as device memory and calls console_start().
  */
 const char *console_find(struct fdt *fdt, struct console_desc *out);
 
 /*
- * From here the log goes to the console whose registers are at regs (the mapping of desc->pa itself, offset in the page included). desc
- * NULL, or a device that does not start: to semihosting when somebody listens, else the lines stay in the log's ring. Returns whether
- * a person (or a test) can read the log.
+ * From here the log goes to the console whose registers are at regs (the mapping of desc->pa itself, offset in the page
+ * included). desc NULL, or a device that does not start: to semihosting when somebody listens, else the lines stay in
+ * the log's ring. Returns whether a person (or a test) can read the log.
  */
 bool console_start(const struct console_desc *desc, void *regs);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Arm PrimeCell UART (PL011, Arm DDI 0183), and the Server Base System Architecture's generic UART, which is the part of it
- * that this driver uses: data and flag register. Polled; baud rate, FIFOs and enable bits are the boot loader's.
+ * Arm PrimeCell UART (PL011, Arm DDI 0183), and the Server Base System Architecture's generic UART, which is the part
+ * of it that this driver uses: data and flag register. Polled; baud rate, FIFOs and enable bits are the boot loader's.
  */
 #include "boot/console/console.h"
 
@@ -11,8 +11,8 @@
 #define UARTFR_TXFF (1u << 5) /* no room to send */
 
 /*
- * Looks at the flag register before a byte is dropped. At 9600 baud a full FIFO makes room for a byte after 1 ms; a read of a
- * device register takes 50 ns at the very least, so this is 50 ms or more.
+ * Looks at the flag register before a byte is dropped. At 9600 baud a full FIFO makes room for a byte after 1 ms; a
+ * read of a device register takes 50 ns at the very least, so this is 50 ms or more.
  */
 #define SPIN_MAX 1000000u
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel's own files supply to boot/ and a host program cannot: the boot object, stacks, the embedded symbols, semihosting,
- * power. And a small machine for the monitor and the report: 64 MiB of RAM at 1 GiB, brought up by mm_init().
+ * What the kernel's own files supply to boot/ and a host program cannot: the boot object, stacks, the embedded symbols,
+ * semihosting, power. And a small machine for the monitor and the report: 64 MiB of RAM at 1 GiB, brought up by
+ * mm_init().
  */
 #ifndef TESTS_HOST_BOOT_FAKES_H
 #define TESTS_HOST_BOOT_FAKES_H

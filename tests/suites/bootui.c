@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What boot/ says and understands, without a machine: sizes, command line, symbols, exceptions in words, backtraces, the line
- * editor. The monitor and the report have a suite of their own (monitor.c), consoles as well (console.c).
+ * What boot/ says and understands, without a machine: sizes, command line, symbols, exceptions in words, backtraces,
+ * the line editor. The monitor and the report have a suite of their own (monitor.c), consoles as well (console.c).
  */
 #define SUITE "bootui"
 #include "lib/tap.h"
@@ -318,7 +318,7 @@ TEST_ON(TAP_TARGET, BU8, "the image's own table names the functions of the image
 }
 #endif
 
-/* ---- exceptions in words --------------------------------------------------------------------------------------------- */
+/* ---- exceptions in words ----------------------------------------------------------------------------------------- */
 
 #define ESR(ec, iss) ((uint64_t)(ec) << 26 | 1u << 25 | (iss))
 
@@ -527,7 +527,7 @@ TEST(BU20,
 	CHECK(has_text(capture_end(), "EXCEPTION: no such vector\n"));
 }
 
-/* ---- backtraces ------------------------------------------------------------------------------------------------------ */
+/* ---- backtraces -------------------------------------------------------------------------------------------------- */
 
 struct record {
 	uintptr_t next;
@@ -574,7 +574,7 @@ TEST(BU21, "a backtrace follows the frame records to the zero at the end")
 }
 
 TEST(BU21,
-     "a damaged chain ends the backtrace: outside the stack, unaligned, backwards, in a circle, at the top of the world")
+     "a damaged chain ends the backtrace: outside the stack, unaligned, backwards, circular, at the top of the world")
 {
 	struct record stack[3] __attribute__((aligned(16)));
 	uintptr_t self = (uintptr_t)&stack[0];
@@ -641,7 +641,7 @@ TEST_ON(TAP_TARGET, BU21, "a backtrace of the running kernel names its callers")
 }
 #endif
 
-/* ---- the line editor ------------------------------------------------------------------------------------------------- */
+/* ---- the line editor --------------------------------------------------------------------------------------------- */
 
 static char echoed[2048];
 

@@ -157,7 +157,7 @@ TEST(BU11, "without a stdout-path the only enabled PL011 is the console; two, or
 	CHECK(why != NULL && has_text(why, "no PL011"));
 }
 
-/* ---- the PL011 over ordinary memory ------------------------------------------------------------------------------------ */
+/* ---- the PL011 over ordinary memory ------------------------------------------------------------------------------ */
 
 #define DR 0
 #define FR (0x18 / 4)
@@ -210,7 +210,7 @@ TEST(BU12, "the PL011 driver receives bytes without their error bits, and says w
 	CHECK_EQ(c.get(&c), 0xff);
 }
 
-/* ---- where the log goes ---------------------------------------------------------------------------------------------- */
+/* ---- where the log goes ------------------------------------------------------------------------------------------ */
 
 #ifdef GRANULE_HOST
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ways to die. A suite that runs only when it is named, one test a boot: none of them returns, and tests/qemu looks at what the kernel
- * says on its way out and at its exit status, which is never 0.
+ * Ways to die. A suite that runs only when it is named, one test a boot: none of them returns, and tests/qemu looks at
+ * what the kernel says on its way out and at its exit status, which is never 0.
  */
 #define SUITE "_crash"
 #include "lib/tap.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The monitor, the boot report and the tour, over the machine that runs the tests: the real one on the target, a small one of 64 MiB
- * on the host. Figures are compared with what the rooms themselves say, not with numbers of one machine.
+ * The monitor, the boot report and the tour, over the machine that runs the tests: the real one on the target, a small
+ * one of 64 MiB on the host. Figures are compared with what the rooms themselves say, not with numbers of one machine.
  */
 #define SUITE "monitor"
 #include "lib/tap.h"
@@ -536,7 +536,7 @@ TEST(BU31, "lines of garbage harm nothing")
 	CHECK_EQ(result, MM_OK);
 }
 
-/* ---- the tour -------------------------------------------------------------------------------------------------------- */
+/* ---- the tour ---------------------------------------------------------------------------------------------------- */
 
 TEST(BU39, "the tour shows a dozen commands, each of which ends as it should, and leaves nothing behind")
 {
@@ -557,7 +557,7 @@ TEST(BU39, "the tour shows a dozen commands, each of which ends as it should, an
 	CHECK_EQ(stats_now().free_pages, free_pages);
 }
 
-/* ---- the report ------------------------------------------------------------------------------------------------------ */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 static unsigned lines_below(const char *text, const char *header)
 {
