@@ -102,11 +102,6 @@ bool console_start(const struct console_desc *desc, void *regs)
 	return false;
 }
 
-void console_move(void *regs)
-{
-	console.regs = (uintptr_t)regs;
-}
-
 struct console *console_current(void)
 {
 	return console.put != NULL ? &console : NULL;

@@ -51,9 +51,6 @@ const char *console_find(struct fdt *fdt, struct console_desc *out);
  */
 bool console_start(const struct console_desc *desc, void *regs);
 
-/* The registers have moved (another mapping): everything goes on there. */
-void console_move(void *regs);
-
 /* The console in use, or NULL. */
 struct console *console_current(void);
 
