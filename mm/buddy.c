@@ -258,10 +258,15 @@ static uint64_t take_section(struct buddy *b, uint64_t s, unsigned order, uint64
 	return n;
 }
 
-uint64_t buddy_split_locked(struct buddy *b, unsigned from, unsigned order)
+uint64_t buddy_split_locked(struct buddy *b, unsigned order)
 {
+	unsigned from = order;
 	uint64_t n, tag;
 
+	/* At most 19 loads of neighbouring words. A mask of orders would cost more to keep than these cost to read. */
+	while (!b->top[from])
+		if (++from > MAX_ORDER)
+			return BUDDY_NONE;
 	if (from == MAX_ORDER) {
 		n = take_section(b, top_find(b, MAX_ORDER), order, &tag);
 	} else {
@@ -401,7 +406,7 @@ static unsigned largest_order(uint64_t n, uint64_t end)
 	return order < MAX_ORDER ? order : MAX_ORDER;
 }
 
-/* Whether a frame of the block (order < MAX_ORDER) of a live section has been given before. At most 32 nodes or records. */
+/* Whether a frame of the block, in a live section, has been given before. Looks at 64 nodes at most, or 32 records. */
 static bool block_given(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
 {
 	uint64_t end = n + ((uint64_t)1 << order);
@@ -471,7 +476,7 @@ int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end)
 			next = min_u64(ALIGN_DOWN(n, SECTION_PAGES) + SECTION_PAGES, end);
 			break;
 		case SECTION_LIVE:
-			if (order == MAX_ORDER || block_given(b, n, order))
+			if (block_given(b, n, order))
 				return MM_EEXIST;
 			break;
 		default:

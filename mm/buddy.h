@@ -103,8 +103,11 @@ must_check int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end) R
 /* Takes the block of 2^order frames at n if all of it is free. MM_EBUSY, MM_ERESERVED. */
 must_check int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag) REQUIRES(b->lock);
 
-/* The slow half of buddy_alloc_locked(): takes the lowest free block of order `from` and splits it; returns the first frame. */
-uint64_t buddy_split_locked(struct buddy *b, unsigned from, unsigned order) REQUIRES(b->lock);
+/*
+ * The slow half of buddy_alloc_locked(): takes the lowest free block of the smallest sufficient order off the bitmaps and splits
+ * it; returns the first frame, or BUDDY_NONE.
+ */
+uint64_t buddy_split_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
 
 /* The slow half of buddy_free_locked(): a block whose buddy may be free. tag: PAGE_WORD_TAG_MASK bits of the record. */
 void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);

@@ -218,17 +218,15 @@ static always_inline uint64_t buddy_pop(struct buddy *b, unsigned order) REQUIRE
 /* 2^order frames, the lowest of the smallest sufficient order, owned by tag; or BUDDY_NONE. [B1] */
 static always_inline uint64_t buddy_alloc_locked(struct buddy *b, unsigned order, unsigned tag) REQUIRES(b->lock)
 {
-	unsigned from = order;
 	uint64_t n;
 
-	/* At most 19 loads of neighbouring words. A mask of orders would cost more to keep than these cost to read. */
-	while (!b->top[from])
-		if (++from > MAX_ORDER)
-			return BUDDY_NONE;
-	if (likely(from == order && order < MAX_ORDER))
+	if (likely(order < MAX_ORDER && b->top[order])) {
 		n = buddy_pop(b, order);
-	else
-		n = buddy_split_locked(b, from, order);
+	} else {
+		n = buddy_split_locked(b, order);
+		if (n == BUDDY_NONE)
+			return n;
+	}
 	record_store(b, n, page_word(1, order, PAGE_ALLOC, tag));
 	b->used_pages += (uint64_t)1 << order;
 	if (b->used_pages > b->peak_used_pages)

@@ -97,19 +97,23 @@ int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 
 /* ---- allocation ---------------------------------------------------------------------------------------------------------- */
 
-/* [B7] [B8] [B9] */
-int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
+static noinline uint64_t alloc_from(struct buddy *b, unsigned order, unsigned tag)
 {
-	struct buddy *b;
+	unsigned long irq = spin_lock(&b->lock);
+	uint64_t n = buddy_alloc_locked(b, order, tag);
 
-	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G) || (unsigned)tag > 0xff))
-		return MM_EINVAL;
-	for (b = flags & FRAMES_BELOW_4G ? f->low : f->banks; b; b = b->next) {
-		unsigned long irq = spin_lock(&b->lock);
-		uint64_t n = buddy_alloc_locked(b, order, (unsigned)tag);
+	spin_unlock(&b->lock, irq);
+	return n;
+}
 
-		spin_unlock(&b->lock, irq);
-		if (unlikely(n == BUDDY_NONE))
+/* The first bank had none: b and those after it. */
+static noinline int alloc_next(struct frames *f, struct buddy *b, unsigned order, unsigned flags, unsigned tag,
+			       pfn_t *out)
+{
+	for (; b; b = b->next) {
+		uint64_t n = alloc_from(b, order, tag);
+
+		if (n == BUDDY_NONE)
 			continue;
 		out->n = n;
 		if (flags & FRAMES_ZERO)
@@ -118,6 +122,29 @@ int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag
 	}
 	__atomic_fetch_add(&f->failures, 1, __ATOMIC_RELAXED);
 	return MM_ENOMEM;
+}
+
+/* [B1] [B7] [B8] [B9] */
+int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
+{
+	struct buddy *b = flags & FRAMES_BELOW_4G ? f->low : f->banks;
+	unsigned long irq;
+	uint64_t n;
+
+	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G) || (unsigned)tag > 0xff))
+		return MM_EINVAL;
+	/* The first bank is written out: most requests end here, and a loop around it would cost them dear. */
+	if (unlikely(!b))
+		return alloc_next(f, b, order, flags, (unsigned)tag, out);
+	irq = spin_lock(&b->lock);
+	n = buddy_alloc_locked(b, order, (unsigned)tag);
+	spin_unlock(&b->lock, irq);
+	if (unlikely(n == BUDDY_NONE))
+		return alloc_next(f, b->next, order, flags, (unsigned)tag, out);
+	out->n = n;
+	if (unlikely(flags & FRAMES_ZERO))
+		arch_zero(phys_to_virt(pfn_to_paddr(pfn(n))), PAGE_SIZE << order);
+	return MM_OK;
 }
 
 int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag)

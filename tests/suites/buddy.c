@@ -42,7 +42,7 @@ TEST(B3, "a larger block is split down to the order asked for, and every half st
 	struct frames_stats stats;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	for (unsigned order = 0; order <= 17; order++) {
 		CHECK(world_alloc(&w, order, 0, TAG_TEST, &f));
@@ -61,7 +61,7 @@ TEST(B3, "the smallest sufficient order is split, and of it the lowest block")
 	struct span bank = { FRAME(GIB(1)), FRAME(MIB(64)) };
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start + 1, 1);	  /* order 0 */
 	world_add(&w, bank.start + 0x808, 8);	  /* order 3 */
 	world_add(&w, bank.start + 0x400, 8);	  /* order 3, lower */
@@ -82,7 +82,7 @@ TEST(B4, "a freed block merges with its buddy, as far as it goes, whichever half
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	for (unsigned order = 0; order < MAX_ORDER; order++) {
 		uint64_t half = (uint64_t)1 << order;
@@ -105,7 +105,7 @@ TEST(B4, "what was given page by page is one block in the end, and no record sta
 	struct span bank = { FRAME(GIB(1)), 4096 };
 	unsigned records = 0;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	/* From both ends to the middle. */
 	for (uint64_t i = 0; i < bank.pages / 2; i++) {
 		CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start + i), 1), MM_OK);
@@ -124,7 +124,7 @@ TEST(B4, "buddies merge only within their order, and never across a section")
 	struct span bank = { FRAME(GIB(1)), 2 * SECTION_PAGES };
 	pfn_t f[4];
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	CHECK_EQ(frames_largest_free(&w.f), MAX_ORDER);
 	CHECK(world_alloc(&w, 17, 0, TAG_TEST, &f[0]));
@@ -151,7 +151,7 @@ TEST(B10, "frames are given once: what overlaps in any way is refused and change
 	uint64_t before;
 	unsigned accepted = 0, refused = 0;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(given); i++)
 		world_add(&w, bank.start + given[i].start, given[i].pages);
 	before = world_sum(&w);
@@ -188,7 +188,7 @@ TEST(B10, "allocated and merged frames still count as given")
 	struct span bank = { FRAME(GIB(1)), 0x2000 };
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, 32);
 	world_add(&w, bank.start + 32, 32); /* merges to order 6 */
 	CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start + 40), 1), MM_EEXIST);
@@ -206,7 +206,7 @@ TEST(B10, "a range outside the bank, empty, or too long is MM_EINVAL; a whole se
 	uint64_t second = FRAME(GIB(2));
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start), 0), MM_EINVAL);
 	CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start - 1), 2), MM_EINVAL);
 	CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start), bank.pages + 1), MM_EINVAL);
@@ -237,7 +237,7 @@ TEST(B12, "garbage that looks like allocated pages is never believed")
 	struct frame_info info;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	frames_query(&w.f, pfn(bank.start + 8), &info);
 	CHECK_EQ(info.role, FRAME_RESERVED);
 	world_log_begin();
@@ -262,7 +262,7 @@ TEST(B12, "an untouched section comes to life when less than all of it is needed
 	struct frame_info info;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	CHECK_EQ(w.sections[1] & SECTION_STATE_MASK, SECTION_UNTOUCHED);
 	CHECK_EQ(*world_record(&w, bank.start), GARBAGE);
@@ -297,7 +297,7 @@ TEST(B13, "a whole untouched section is handed out and comes back with nothing t
 	struct page *page;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	for (unsigned round = 0; round < 3; round++) {
 		CHECK(world_alloc(&w, MAX_ORDER, 0, TAG_HEAP, &f));
@@ -339,8 +339,7 @@ static void exhaust(const struct span *bank)
 	pfn_t f;
 	uint64_t n = 0;
 
-	if (!world_make(&w, bank, 1))
-		return;
+	WORLD_OR_RETURN(&w, bank, 1);
 	world_add(&w, bank->start, bank->pages);
 	world_check(&w);
 	for (; frames_alloc(&w.f, 0, 0, TAG_TEST, &f) == MM_OK; n++)
@@ -384,7 +383,7 @@ TEST(B19, "a buddy below the bank, above it, or in a hole is not looked up")
 	struct span bank = { FRAME(GIB(1)) + 0x41, 0x100 };
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	*world_record(&w, bank.start - 1) = page_word(0, 0, PAGE_FREE, 0);
 	*world_record(&w, bank.start + bank.pages) = page_word(0, 0, PAGE_FREE, 0);
 	world_add(&w, bank.start, 7);
@@ -437,7 +436,7 @@ TEST(B16, "an exact block is taken out of whatever free block it is in, or refus
 	struct span bank = { FRAME(GIB(1)) + 2, SECTION_PAGES - 2 };
 	uint64_t before;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, FRAME(GIB(1)) + 64, SECTION_PAGES - 128);
 	CHECK(world_take(&w, FRAME(GIB(1)) + 0x12345, 0, TAG_STACK));
 	CHECK(world_take(&w, FRAME(GIB(1)) + 0x20000, 17, TAG_STACK)); /* not all given */
@@ -470,7 +469,7 @@ TEST(B16, "an exact block of an untouched section brings it to life; a whole one
 {
 	struct span bank = { FRAME(GIB(1)), 2 * SECTION_PAGES };
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	CHECK(world_take(&w, FRAME(GIB(2)), MAX_ORDER, TAG_TEST));
 	CHECK_EQ(w.sections[2] & SECTION_STATE_MASK, SECTION_WHOLE);
@@ -654,8 +653,7 @@ static void every_state(unsigned order, uint64_t states)
 {
 	struct span bank = { FRAME(GIB(1)) + 0x540, (uint64_t)1 << order };
 
-	if (!world_make(&w, &bank, 1))
-		return;
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	memset(&e, 0, sizeof(e));
 	e.start = bank.start;
@@ -728,7 +726,7 @@ TEST(B18, "the check finds every kind of damage to records, bitmaps, summaries, 
 	uint64_t *record, *free_head;
 	pfn_t f, g;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, first + 1, 0xfff);
 	world_add(&w, FRAME(GIB(2)), 2 * SECTION_PAGES);
 	b = world_bank(&w, 0);
@@ -820,7 +818,7 @@ TEST(B18, "the check finds two free buddies that have not been merged")
 	struct buddy *b;
 	uint64_t *leaf;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, 1);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 	/* Everything else is right: bit, record, counters, flags. */
@@ -846,8 +844,7 @@ static void many_sections(uint64_t sections, unsigned steps)
 	unsigned wrong = 0, used = 0;
 	static uint64_t held[256];
 
-	if (!world_make(&w, &bank, 1))
-		return;
+	WORLD_OR_RETURN(&w, &bank, 1);
 	CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start), bank.pages), MM_OK);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 	/* Lowest first is known without a model: hold the lowest ones, then free and take back at random. */
@@ -892,7 +889,7 @@ TEST_ON(TAP_HOST, B25, "small blocks far apart in a bank of 5000 sections, and d
 	uint64_t seed = 9;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	b = world_bank(&w, 0);
 	CHECK_EQ(b->depth, 3);
 	/* One small piece in each of some sections. */

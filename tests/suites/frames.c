@@ -18,7 +18,7 @@ TEST(B14, "a bank that makes no sense is refused and nothing changes")
 	struct span bank = { FRAME(GIB(1)), 0x100 };
 	uint64_t before;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	before = world_sum(&w);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(0), 0, 0, spare), MM_EINVAL);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(0), 1, 0, NULL), MM_EINVAL);
@@ -29,6 +29,7 @@ TEST(B14, "a bank that makes no sense is refused and nothing changes")
 	CHECK_EQ(frames_add_bank(&w.f, pfn(UINT64_MAX), 1, 0, spare), MM_ERANGE);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(UINT64_MAX), 2, 0, spare), MM_ERANGE);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(1), UINT64_MAX, 0, spare), MM_ERANGE);
+	CHECK_EQ(frames_add_bank(&w.f, pfn(5), UINT64_MAX - 1, 0, spare), MM_ERANGE); /* ends in the section it starts in */
 	CHECK_EQ(frames_add_bank(&w.f, pfn(FRAME(GIB(1)) + 0x200), 1, 0, spare), MM_EEXIST);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(FRAME(GIB(1)) - 1), 2, 0, spare), MM_EEXIST);
 	CHECK(world_sum(&w) == before);
@@ -50,7 +51,7 @@ TEST(B14, "a bank never crosses 4 GiB")
 	CHECK_EQ(frames_add_bank(&f, pfn(0), FRAME(GIB(8)), 0, spare), MM_EINVAL);
 	for (unsigned i = 0; i < 8; i++)
 		CHECK_EQ(sections[i], 0);
-	CHECK_OR_RETURN(world_make(&w, banks, 2));
+	WORLD_OR_RETURN(&w, banks, 2);
 	world_add(&w, banks[0].start, 64);
 	world_add(&w, banks[1].start, 64);
 	world_check(&w);
@@ -74,7 +75,7 @@ TEST(B14, "an allocator without banks, and a bank to which nothing was given, ha
 	frames_get_stats(&f, &stats);
 	CHECK_EQ(stats.total_pages + stats.banks + stats.metadata_bytes, 0);
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	CHECK_EQ(frames_alloc(&w.f, 0, 0, TAG_TEST, &out), MM_ENOMEM);
 	CHECK_EQ(frames_largest_free(&w.f) + 1, 0);
 	world_check(&w);
@@ -95,7 +96,7 @@ TEST(B9,
 	};
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, banks, ARRAY_SIZE(banks)));
+	WORLD_OR_RETURN(&w, banks, ARRAY_SIZE(banks));
 	for (unsigned i = 0; i < ARRAY_SIZE(banks); i++)
 		world_add(&w, banks[i].start, banks[i].pages);
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
@@ -126,7 +127,7 @@ TEST(B7, "arguments that make no sense are MM_EINVAL, no memory is MM_ENOMEM, an
 	uint64_t before;
 	pfn_t f = pfn(0x1234);
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	before = world_sum(&w);
 	CHECK_EQ(frames_alloc(&w.f, MAX_ORDER + 1, 0, TAG_TEST, &f), MM_EINVAL);
@@ -151,7 +152,7 @@ TEST(B1, "blocks are naturally aligned, disjoint, owned by their tag with one re
 	struct page *page;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	for (unsigned order = 0; order <= 12; order++) {
 		CHECK(world_alloc(&w, order, 0, TAG_USER + order, &f));
@@ -173,7 +174,7 @@ TEST(B2, "a freed block may be had again, and its record keeps the last owner an
 	struct frame_info info;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, 1);
 	world_add(&w, bank.start + 3, 1);
 	for (unsigned i = 0; i < 5; i++) {
@@ -196,7 +197,7 @@ TEST_ON(TAP_HOST, B8, "a block that is asked for zeroed is zero to its last byte
 	char *memory;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	memory = test_arena(64 * PAGE_SIZE);
 	CHECK_OR_RETURN(memory != NULL);
@@ -246,7 +247,7 @@ TEST(B11, "each kind of bad free has its error and one line, and changes nothing
 	uint64_t n;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, banks, 2));
+	WORLD_OR_RETURN(&w, banks, 2);
 	world_add(&w, banks[0].start, 0x80);
 	world_add(&w, banks[1].start, SECTION_PAGES);
 	CHECK(world_take(&w, banks[0].start + 8, 3, TAG_HEAP));
@@ -304,7 +305,7 @@ TEST(B11, "the line of a bad free names page, order, owner, and the caller")
 	uint64_t caller = 0;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	CHECK(world_alloc(&w, 2, 0, TAG_STACK, &f));
 	CHECK_EQ(bad_free(f.n, 1), MM_EORDER);
@@ -324,7 +325,7 @@ TEST(B11, "by address: 4 KiB alignment first, then as by frame")
 	uint64_t before;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	CHECK(world_alloc(&w, 0, 0, TAG_TEST, &f));
 	before = world_sum(&w);
@@ -347,7 +348,7 @@ TEST(B26, "the record of a block is had by its first frame only, while it is all
 	struct span bank = { FRAME(GIB(1)) + 4, 0x80 };
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	CHECK(frames_page(&w.f, pfn(bank.start)) == NULL);
 	world_add(&w, bank.start, bank.pages - 1);
 	CHECK(frames_page(&w.f, pfn(bank.start)) == NULL);
@@ -369,7 +370,7 @@ TEST(B17, "statistics: given, free, peak, blocks by order, calls")
 	struct frames_stats stats;
 	pfn_t f[8];
 
-	CHECK_OR_RETURN(world_make(&w, banks, 2));
+	WORLD_OR_RETURN(&w, banks, 2);
 	world_add(&w, banks[0].start, 0x1000);
 	world_add(&w, banks[1].start + 1, 0x3f);
 	for (unsigned i = 0; i < 8; i++)
@@ -390,6 +391,10 @@ TEST(B17, "statistics: given, free, peak, blocks by order, calls")
 	CHECK(world_alloc(&w, 7, 0, TAG_TEST, &f[0]));
 	frames_get_stats(&w.f, &stats);
 	CHECK_EQ(stats.peak_used_pages, 0x100);
+	CHECK(world_free(&w, f[0].n, 7));
+	CHECK(world_alloc(&w, 0, 0, TAG_TEST, &f[0]));
+	frames_get_stats(&w.f, &stats);
+	CHECK_EQ(stats.peak_used_pages, 0x100);
 }
 
 TEST(B6, "every frame can be asked at any time: what it is, its block, its order")
@@ -399,7 +404,7 @@ TEST(B6, "every frame can be asked at any time: what it is, its block, its order
 	unsigned wrong = 0;
 	pfn_t f;
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start + 3, 0x2f0);
 	world_add(&w, bank.start + 0x2f9, 0x107);
 	for (unsigned i = 0; i < 60; i++) {
@@ -488,7 +493,7 @@ TEST(B20, "random sequences against the model: one small bank")
 	struct span bank = { FRAME(GIB(1)) + 0x123, 0x777 };
 
 	for (uint64_t seed = 1; seed <= 3; seed++) {
-		CHECK_OR_RETURN(world_make(&w, &bank, 1));
+		WORLD_OR_RETURN(&w, &bank, 1);
 		world_add(&w, bank.start, 0x300);
 		world_add(&w, bank.start + 0x301, 0x476);
 		random_walk(seed, 3000, 9);
@@ -499,7 +504,7 @@ TEST(B20, "random sequences against the model: banks on both sides of a section'
 {
 	struct span banks[] = { { FRAME(GIB(2)) - 0x1001, 0x1001 }, { FRAME(GIB(2)), 0x2fff } };
 
-	CHECK_OR_RETURN(world_make(&w, banks, 2));
+	WORLD_OR_RETURN(&w, banks, 2);
 	world_add(&w, banks[0].start, banks[0].pages);
 	world_add(&w, banks[1].start + 5, banks[1].pages - 5);
 	random_walk(77, 4000, 11);
@@ -519,7 +524,7 @@ TEST_ON(TAP_HOST, B20, "random sequences against the model: eight banks of every
 	};
 
 	for (uint64_t seed = 1; seed <= 2; seed++) {
-		CHECK_OR_RETURN(world_make(&w, banks, ARRAY_SIZE(banks)));
+		WORLD_OR_RETURN(&w, banks, ARRAY_SIZE(banks));
 		for (unsigned i = 0; i < ARRAY_SIZE(banks); i++) {
 			uint64_t half = banks[i].pages / 3;
 
@@ -535,7 +540,7 @@ TEST_ON(TAP_HOST, B20, "random sequences against the model: 64 GiB in which sect
 {
 	struct span bank = { FRAME(GIB(8)), 64 * SECTION_PAGES };
 
-	CHECK_OR_RETURN(world_make(&w, &bank, 1));
+	WORLD_OR_RETURN(&w, &bank, 1);
 	world_add(&w, bank.start, bank.pages);
 	random_walk(64, 6000, 18);
 }
@@ -659,7 +664,7 @@ TEST_ON(TAP_HOST, B23, "four CPUs allocate and free at once; nothing is handed o
 	pthread_t thread[THREADS];
 	struct frames_stats stats;
 
-	CHECK_OR_RETURN(world_make(&w, banks, 2));
+	WORLD_OR_RETURN(&w, banks, 2);
 	for (unsigned i = 0; i < 2; i++)
 		world_add(&w, banks[i].start, banks[i].pages);
 	for (unsigned i = 0; i < THREADS; i++) {

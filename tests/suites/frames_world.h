@@ -177,6 +177,17 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 	return true;
 }
 
+/* Gives the arena back when the scope ends in which the world was made. */
+static inline void world_end(struct world **scope)
+{
+	(void)scope;
+	test_arena_reset();
+}
+
+#define WORLD_OR_RETURN(w_, banks_, n_)                                       \
+	__attribute__((cleanup(world_end))) struct world *world_scope = (w_); \
+	CHECK_OR_RETURN(world_make(world_scope, banks_, n_))
+
 static inline page_word_t *world_record(struct world *w, uint64_t n)
 {
 	return &w->records[n - w->first];
