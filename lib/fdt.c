@@ -9,10 +9,10 @@
 #include "lib/string.h"
 
 /*
- * [FD23] The token at off, and where the next one starts; FDT_END where the block ends or nothing sensible stands. The
- * structure block's length is a multiple of 4 here.
+ * The token at off, and where the next one starts; FDT_END where the block ends or nothing sensible stands. The structure
+ * block's length is a multiple of 4 here. Inlined because every walk consists of it: calls would double the cost.
  */
-static uint32_t step(const struct fdt *fdt, size_t off, size_t *next)
+static inline __attribute__((always_inline)) uint32_t step(const struct fdt *fdt, size_t off, size_t *next)
 {
 	size_t len = fdt->struct_len;
 	const uint8_t *s;
@@ -23,34 +23,28 @@ static uint32_t step(const struct fdt *fdt, size_t off, size_t *next)
 	s = structure(fdt);
 	token = be32(s + off);
 	off += 4;
-	switch (token) {
-	case FDT_BEGIN_NODE:
+	if (token == FDT_PROP) {
+		if (len - off < 8)
+			return FDT_END;
+		n = be32(s + off);
+		if (n > len - off - 8)
+			return FDT_END;
+		off += 8 + ALIGN_UP((size_t)n, 4);
+	} else if (token == FDT_BEGIN_NODE) {
 		do {
 			if (off >= len)
 				return FDT_END;
 			n = load32(s + off);
 			off += 4;
 		} while (((n - 0x01010101U) & ~n & 0x80808080U) == 0); /* until a byte of the word is zero */
-		break;
-	case FDT_PROP:
-		if (len - off < 8)
-			return FDT_END;
-		n = be32(s + off);
-		if (n > len - off - 8 || be32(s + off + 4) >= fdt->strings_len)
-			return FDT_END;
-		off += 8 + ALIGN_UP((size_t)n, 4);
-		break;
-	case FDT_END_NODE:
-	case FDT_NOP:
-		break;
-	default:
+	} else if (token != FDT_END_NODE && token != FDT_NOP) {
 		return FDT_END;
 	}
 	*next = off;
 	return token;
 }
 
-/* Whether a walk may start here, and the offset after the node's name. */
+/* [FD23] Whether a walk may start here, and the offset after the node's name. */
 static bool enter(const struct fdt *fdt, int node, size_t *next)
 {
 	return node >= 0 && (node & 3) == 0 && step(fdt, (size_t)node, next) == FDT_BEGIN_NODE;
@@ -211,6 +205,14 @@ static bool name_is(const char *have, const char *name, size_t n, char at)
 	return *have == 0 || *have == at;
 }
 
+/* Whether the property token at p has this name. */
+static inline bool prop_is(const struct fdt *fdt, const uint8_t *p, const char *name, size_t n)
+{
+	uint32_t off = be32(p + 8);
+
+	return off < fdt->strings_len && *string_at(fdt, off) == *name && name_is(string_at(fdt, off), name, n, 0);
+}
+
 /* [FD11] The value of the property named by n bytes, or NULL. */
 static const uint8_t *find_prop(const struct fdt *fdt, int node, const char *name, size_t n, size_t *len)
 {
@@ -223,12 +225,36 @@ static const uint8_t *find_prop(const struct fdt *fdt, int node, const char *nam
 		const uint8_t *p = structure(fdt) + off;
 
 		token = step(fdt, off, &next);
-		if (token == FDT_PROP && name_is(string_at(fdt, be32(p + 8)), name, n, 0)) {
+		if (token == FDT_PROP && prop_is(fdt, p, name, n)) {
 			*len = be32(p + 4);
 			return p + 12;
 		}
 		if (token != FDT_PROP && token != FDT_NOP)
 			return NULL;
+	}
+}
+
+/* [FD25] */
+int fdt_next_with(const struct fdt *fdt, int node, const char *name)
+{
+	size_t off, next, n = strlen(name);
+
+	if (!enter(fdt, node, &off))
+		return FDT_NONE;
+	for (;; off = next) {
+		switch (step(fdt, off, &next)) {
+		case FDT_BEGIN_NODE:
+			node = (int)off;
+			break;
+		case FDT_PROP:
+			if (prop_is(fdt, structure(fdt) + off, name, n))
+				return node;
+			break;
+		case FDT_END:
+			return FDT_NONE;
+		default:
+			break;
+		}
 	}
 }
 
@@ -328,7 +354,7 @@ static int descend(const struct fdt *fdt, int node, const char *path, const char
 int fdt_find(const struct fdt *fdt, const char *path, size_t len)
 {
 	const char *end = path, *alias_end, *target;
-	int aliases, node = fdt_root(fdt);
+	int node = fdt_root(fdt);
 	size_t n;
 
 	while ((size_t)(end - path) < len && *end != 0 && *end != ':')
@@ -337,8 +363,7 @@ int fdt_find(const struct fdt *fdt, const char *path, size_t len)
 		return FDT_NONE;
 	if (*path != '/') {
 		alias_end = component_end(path, end);
-		aliases = child_named(fdt, node, "aliases", 7);
-		target = (const char *)find_prop(fdt, aliases, path, (size_t)(alias_end - path), &n);
+		target = (const char *)find_prop(fdt, fdt->aliases, path, (size_t)(alias_end - path), &n);
 		if (!target || n == 0 || target[n - 1] != 0 || *target != '/')
 			return FDT_NONE;
 		node = descend(fdt, node, target, target + strnlen(target, n));

@@ -31,6 +31,9 @@ struct fdt {
 	size_t rsv_off;	  /* memory reservation block */
 	size_t rsv_count; /* entries before its terminator */
 	int root;
+	int aliases; /* the root's children that are asked for again and again, or FDT_NONE (chapters 3.3, 3.5, 3.6) */
+	int chosen;
+	int reserved_memory;
 	uint32_t boot_cpu;
 	const char *error;	  /* why the last call that could set it failed: a constant sentence; or NULL */
 	int error_node;		  /* the node it speaks of, or FDT_NONE */
@@ -60,6 +63,11 @@ must_check bool fdt_open(struct fdt *fdt, const void *blob, size_t readable);
 int fdt_root(const struct fdt *fdt);
 /* The next node in document order, or FDT_NONE; *depth (may be NULL) is updated: root is 0. */
 int fdt_next_node(const struct fdt *fdt, int node, int *depth);
+/*
+ * The first node in document order, from `node` on and that one too, that has the property. One pass over what lies
+ * between, where fdt_next_node() and fdt_prop() would make two.
+ */
+int fdt_next_with(const struct fdt *fdt, int node, const char *prop);
 int fdt_first_child(const struct fdt *fdt, int node);
 int fdt_next_sibling(const struct fdt *fdt, int node);
 int fdt_parent(const struct fdt *fdt, int node);

@@ -46,7 +46,7 @@ int get_memory_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_r
 
 	fdt_no_error(fdt);
 	if (it->stage == START) {
-		it->node = fdt_root(fdt);
+		it->node = fdt_next_with(fdt, fdt_root(fdt), "device_type");
 		it->stage = SEARCH;
 	}
 	while (it->node != FDT_NONE) {
@@ -65,19 +65,17 @@ int get_memory_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_r
 			}
 		}
 		it->stage = SEARCH;
-		it->node = fdt_next_node(fdt, it->node, NULL);
+		it->node = fdt_next_with(fdt, fdt_next_node(fdt, it->node, NULL), "device_type");
 	}
 	return 0;
 }
 
-/*
- * From the given child of the root on: the first /reserved-memory. More than one is odd, but what it says must not be
- * lost.
- */
-static int find_reserved_memory(const struct fdt *fdt, int node)
+/* The next /reserved-memory after one. More than one is odd, but what it says must not be lost. */
+static int next_reserved_memory(const struct fdt *fdt, int node)
 {
-	while (node != FDT_NONE && strcmp(fdt_node_name(fdt, node), "reserved-memory") != 0)
+	do {
 		node = fdt_next_sibling(fdt, node);
+	} while (node != FDT_NONE && strcmp(fdt_node_name(fdt, node), "reserved-memory") != 0);
 	return node;
 }
 
@@ -159,7 +157,7 @@ int get_reserved_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt
 
 	fdt_no_error(fdt);
 	if (it->stage == START) {
-		it->parent = find_reserved_memory(fdt, fdt_first_child(fdt, fdt_root(fdt)));
+		it->parent = fdt->reserved_memory;
 		it->node = fdt_first_child(fdt, it->parent);
 		it->stage = SEARCH;
 	}
@@ -173,7 +171,7 @@ int get_reserved_regions(struct fdt *fdt, struct fdt_region_iter *it, struct fdt
 			it->stage = SEARCH;
 			it->node = fdt_next_sibling(fdt, it->node);
 		} else if (it->parent != FDT_NONE) {
-			it->parent = find_reserved_memory(fdt, fdt_next_sibling(fdt, it->parent));
+			it->parent = next_reserved_memory(fdt, it->parent);
 			it->node = fdt_first_child(fdt, it->parent);
 		} else {
 			it->stage = MEMRESERVE;
@@ -192,15 +190,10 @@ int fdt_alloc_range(struct fdt *fdt, const struct fdt_region *r, unsigned i, uin
 	return fdt_tuple(fdt, r->node, "alloc-ranges", i, base, size);
 }
 
-static int chosen(const struct fdt *fdt)
-{
-	return fdt_find(fdt, "/chosen", 7);
-}
-
 /* [FD21] */
 int fdt_initrd(struct fdt *fdt, uint64_t *start, uint64_t *end)
 {
-	int node = chosen(fdt), has_start, has_end;
+	int node = fdt->chosen, has_start, has_end;
 	uint64_t s = 0, e = 0;
 
 	fdt_no_error(fdt);
@@ -222,7 +215,7 @@ int fdt_initrd(struct fdt *fdt, uint64_t *start, uint64_t *end)
 /* [FD22] */
 const char *fdt_bootargs(const struct fdt *fdt)
 {
-	const char *args = fdt_prop_string(fdt, chosen(fdt), "bootargs");
+	const char *args = fdt_prop_string(fdt, fdt->chosen, "bootargs");
 
 	return args ? args : "";
 }
@@ -230,7 +223,7 @@ const char *fdt_bootargs(const struct fdt *fdt)
 /* [FD22] */
 int fdt_stdout(const struct fdt *fdt)
 {
-	int node = chosen(fdt);
+	int node = fdt->chosen;
 	const char *path = fdt_prop_string(fdt, node, "stdout-path");
 
 	if (!path)

@@ -140,6 +140,27 @@ static const char *check_name(const struct fdt *fdt, size_t off, bool root, size
 	return NULL;
 }
 
+/* Notes a child of the root that has one of the names; the first of each counts. */
+static void note_child(struct fdt *fdt, size_t off)
+{
+	const char *name = (const char *)structure(fdt) + off + 4;
+
+	if (fdt->aliases == FDT_NONE && strcmp(name, "aliases") == 0)
+		fdt->aliases = (int)off;
+	else if (fdt->chosen == FDT_NONE && strcmp(name, "chosen") == 0)
+		fdt->chosen = (int)off;
+	else if (fdt->reserved_memory == FDT_NONE && strcmp(name, "reserved-memory") == 0)
+		fdt->reserved_memory = (int)off;
+}
+
+static void no_nodes(struct fdt *fdt)
+{
+	fdt->root = FDT_NONE;
+	fdt->aliases = FDT_NONE;
+	fdt->chosen = FDT_NONE;
+	fdt->reserved_memory = FDT_NONE;
+}
+
 /*
  * [FD5] [FD6] The one full pass over the structure block. Afterwards struct_len ends with FDT_END and strings_len with
  * a NUL, so that any name offset below strings_len is a terminated name.
@@ -147,14 +168,14 @@ static const char *check_name(const struct fdt *fdt, size_t off, bool root, size
 static const char *check_structure(struct fdt *fdt)
 {
 	const uint8_t *s = structure(fdt);
-	size_t off = 0, len = fdt->struct_len;
+	size_t off = 0, end, len = fdt->struct_len;
 	const char *why;
 	int depth = -1;
 	bool properties = false; /* may one stand here (5.4.2: before the children) */
 
 	while (fdt->strings_len != 0 && *string_at(fdt, fdt->strings_len - 1) != 0)
 		fdt->strings_len--;
-	fdt->root = FDT_NONE;
+	no_nodes(fdt);
 	for (;;) {
 		if (off > len || len - off < 4)
 			return "the structure block ends without FDT_END";
@@ -169,10 +190,12 @@ static const char *check_structure(struct fdt *fdt)
 				return "the nodes are nested too deeply";
 			if (depth < 0)
 				fdt->root = (int)off;
-			why = check_name(fdt, off, depth < 0, &off);
+			why = check_name(fdt, off, depth < 0, &end);
 			if (why)
 				return why;
-			depth++;
+			if (++depth == 1)
+				note_child(fdt, off);
+			off = end;
 			properties = true;
 			break;
 		case FDT_END_NODE:
@@ -229,7 +252,7 @@ bool fdt_open(struct fdt *fdt, const void *blob, size_t readable)
 	fdt->error_node = FDT_NONE;
 	fdt->cursor.depth = -1;
 	if (why) {
-		fdt->root = FDT_NONE;
+		no_nodes(fdt);
 		return false;
 	}
 	fdt->used = block_end(strings_end, fdt->struct_off, fdt->struct_len);

@@ -290,7 +290,7 @@ static int add_boot_files(struct ram_map *map, struct fdt *fdt, paddr_t dtb_pa)
 		c = add(map, start, end - start, RAM_INITRD);
 		if (!c)
 			return MM_ENOMEM;
-		c->node = fdt_find(fdt, "/chosen", 7);
+		c->node = fdt->chosen;
 	}
 	if (dtb_pa.v > UINT64_MAX - (fdt->totalsize - 1))
 		return malformed(fdt, "the blob runs past the end of the address space");

@@ -68,8 +68,8 @@ static void walk(struct fdt *fdt)
 	/* Offsets that are no nodes. */
 	for (int node = -4; node < (int)min_u64(fdt->struct_len + 8, 2048); node += 2) {
 		ask_node(fdt, node);
-		sink += (unsigned)fdt_next_node(fdt, node, NULL) + (unsigned)fdt_next_sibling(fdt, node) +
-			(unsigned)fdt_first_child(fdt, node);
+		sink += (unsigned)fdt_next_with(fdt, node, "reg") + (unsigned)fdt_next_node(fdt, node, NULL) +
+			(unsigned)fdt_next_sibling(fdt, node) + (unsigned)fdt_first_child(fdt, node);
 	}
 	for (unsigned i = 0; fdt_memreserve(fdt, i, &base, &size); i++)
 		sink += base;

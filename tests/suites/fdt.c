@@ -752,3 +752,49 @@ TEST(FD24, "asked in any order, the cursor gives each node its own way up")
 	CHECK_EQ(fdt_reg(&fdt, uart, 0, &base, &size), 1);
 	CHECK_EQ(base, 0x80001000);
 }
+
+TEST(FD25, "the next node with a property, from a node on, is the one that a walk finds")
+{
+	static const char *const names[] = { "reg", "compatible", "phandle", "status", "linux,phandle", "none", "" };
+	struct fdt fdt;
+	size_t n = sample();
+
+	CHECK_OR_RETURN(open_n(&fdt, n));
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		for (int node = fdt_root(&fdt); node != FDT_NONE; node = fdt_next_node(&fdt, node, NULL)) {
+			int want = node;
+
+			while (want != FDT_NONE && !fdt_prop(&fdt, want, names[i], NULL))
+				want = fdt_next_node(&fdt, want, NULL);
+			CHECK_EQ(fdt_next_with(&fdt, node, names[i]), want);
+		}
+	}
+	CHECK_EQ(fdt_next_with(&fdt, FDT_NONE, "reg"), FDT_NONE);
+	CHECK_EQ(fdt_next_with(&fdt, fdt_root(&fdt) + 4, "reg"), FDT_NONE);
+}
+
+TEST(FD5, "the pass notes /aliases, /chosen and /reserved-memory: of the root alone, the first of a name")
+{
+	struct fdt fdt;
+	size_t n;
+
+	fdtw_start(&w, scratch, BLOB_MAX);
+	fdtw_begin(&w, "");
+	fdtw_begin(&w, "soc");
+	fdtw_begin(&w, "chosen");
+	fdtw_end(&w);
+	fdtw_end(&w);
+	for (unsigned i = 0; i < 2; i++) {
+		fdtw_begin(&w, "chosen");
+		fdtw_u32(&w, "n", i);
+		fdtw_end(&w);
+		fdtw_begin(&w, "reserved-memory");
+		fdtw_end(&w);
+	}
+	fdtw_end(&w);
+	n = fdtw_finish(&w);
+	CHECK_OR_RETURN(open_n(&fdt, n));
+	CHECK_EQ(fdt.chosen, fdt_find(&fdt, "/chosen", SIZE_MAX));
+	CHECK_EQ(fdt.reserved_memory, fdt_next_sibling(&fdt, fdt.chosen));
+	CHECK_EQ(fdt.aliases, FDT_NONE);
+}
