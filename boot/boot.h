@@ -17,7 +17,7 @@ struct boot_info {
 	uint64_t image_pa;    /* where the first byte of the image is */
 	uint64_t el2_stub;    /* non-zero: EL2 is ours and answers HVC */
 	/* from main.c */
-	uint64_t image_size; /* with BSS */
+	uint64_t image_size; /* with BSS; that of the suites only when tests were asked for */
 	paddr_t dtb_pa;
 	struct fdt fdt;
 	struct ram_map ram;

@@ -9,6 +9,7 @@
 #include "boot/boot.h"
 #include "lib/log.h"
 #include "lib/panic.h"
+#include "lib/string.h"
 #include "mm/layout.h"
 
 struct boot_info boot;
@@ -20,7 +21,7 @@ static uint8_t pool_tables[PT_POOL_TABLES][PAGE_SIZE] __attribute__((section(".b
 /* What TTBR0 points to when nothing is mapped in the low half. */
 const uint8_t empty_table[PAGE_SIZE] __attribute__((aligned(4096))) = { 0 };
 
-extern char boot_stack_guard[];
+extern char boot_stack_guard[], suites_bss_start[];
 
 static const struct pt_attrs text_attrs = { PT_EXEC, PT_NORMAL };
 static const struct pt_attrs rodata_attrs = { 0, PT_NORMAL };
@@ -82,7 +83,7 @@ struct mmu_config *early_map(void)
 	map_section(image_start, image_text_end, text_attrs);
 	map_section(image_text_end, image_rodata_end, rodata_attrs);
 	map_section(image_rodata_end, boot_stack_guard, data_attrs);
-	map_section(boot_stack_guard + PAGE_SIZE, image_end, data_attrs);
+	map_section(boot_stack_guard + PAGE_SIZE, suites_bss_start, data_attrs);
 
 	if (!mmu_config_make(&boot_mmu, &cpu_features, identity.root, mmu_kernel.root))
 		panic("this CPU has no 4 KiB pages, or the image lies beyond its %u-bit physical addresses",
@@ -95,6 +96,13 @@ struct mmu_config *early_map(void)
 paddr_t image_paddr(const void *p)
 {
 	return paddr((uint64_t)(uintptr_t)p - LAYOUT_IMAGE + boot.image_pa);
+}
+
+void early_map_suites(void)
+{
+	must(pgtable_map(&mmu_kernel, (uintptr_t)suites_bss_start, image_paddr(suites_bss_start),
+			 (uint64_t)(image_end - suites_bss_start), data_attrs, PGTABLE_PAGES_ONLY));
+	memset(suites_bss_start, 0, (size_t)(image_end - suites_bss_start));
 }
 
 void early_map_adopt(void)

@@ -22,6 +22,9 @@ struct mmu_config *early_map(void);
 /* MMU on, high half: makes boot_pool and mmu_kernel speak in virtual addresses. */
 void early_map_adopt(void);
 
+/* High half: maps and clears the BSS of the suites, which is part of the image only when tests are asked for. */
+void early_map_suites(void);
+
 /* Physical address of a byte of the image, given as the running code reaches it in the high half. */
 paddr_t image_paddr(const void *p);
 

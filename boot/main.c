@@ -31,7 +31,7 @@
 
 #define CLAIMS_IN_IMAGE 256
 
-extern char suites_bss_start[], suites_bss_end[];
+extern char suites_bss_start[];
 extern char boot_stack[], boot_stack_top[], exception_stack[], exception_stack_top[];
 _Noreturn void kernel_main(void);
 
@@ -243,6 +243,10 @@ _Noreturn void kernel_main(void)
 	/* Verbose lines are in the ring: whether to show them must be known before the console replays it. */
 	cmdline_parse(boot.bootargs, &words);
 	log_set_verbose(words.verbose);
+	if (words.test[0])
+		early_map_suites();
+	else /* free memory like any other */
+		boot.image_size = (uint64_t)(suites_bss_start - image_start);
 	start_console();
 	console = console_current() != NULL;
 	name_machine();
@@ -260,10 +264,8 @@ _Noreturn void kernel_main(void)
 
 	if (words.test_refused)
 		machine_poweroff(1);
-	if (words.test[0]) {
-		memset(suites_bss_start, 0, (size_t)(suites_bss_end - suites_bss_start));
+	if (words.test[0])
 		machine_poweroff(tap_run(words.test, TAP_TARGET, print_tap) ? 1 : 0);
-	}
 	if (words.tour)
 		status = tour_run() ? 1 : 0;
 	if (words.poweroff || (words.tour && !console))
