@@ -47,10 +47,10 @@ uint64_t recommended_heap_size(uint64_t total_ram, uint64_t largest_free)
 }
 
 /* 16, 32, 48, 64, then 5/4, 6/4, 7/4 and 8/4 of each power of two from 64. */
-static uint32_t class_size(unsigned class)
+static uint32_t class_size(unsigned index)
 {
-	unsigned group = class >> STEP_SHIFT;
-	unsigned step = (class & 3) + 1;
+	unsigned group = index >> STEP_SHIFT;
+	unsigned step = (index & 3) + 1;
 
 	return group == 0 ? 16 * step : (64u << (group - 1)) + (16u << (group - 1)) * step;
 }
@@ -122,7 +122,7 @@ static void count_failure(void)
 
 /* ---- large: a block of frames ---------------------------------------------------------------------------------------- */
 
-/* size > 0, at most the largest block. */
+/* size > 0. Above MAX_ORDER for sizes above the largest block. */
 static unsigned large_order(size_t size)
 {
 	uint64_t last_page = (size - 1) >> PAGE_SHIFT;
@@ -154,9 +154,7 @@ static int large_lookup(const void *p, struct frame_info *info)
 {
 	paddr_t pa = virt_to_phys(p);
 
-	/* Not in the linear map: a stack, the image, a wild pointer. */
-	if (pa.v >> arch_pa_bits() != 0)
-		return MM_EFOREIGN;
+	/* An address that is not in the linear map gives a frame number that frames does not know. */
 	frames_query(heap.pool.frames, paddr_to_pfn(pa), info);
 	if (info->role == FRAME_FREE)
 		return MM_EDOUBLE;
@@ -185,23 +183,20 @@ static int large_free(const void *p)
 
 /* ---- the public names ------------------------------------------------------------------------------------------------ */
 
-/* class: of size, or one above it that is aligned as wanted. One more try after the other caches gave back what they can. */
-static void *alloc_small(unsigned class, size_t size)
+/* index: the class of size, or one above it that is aligned as wanted. One more try after the other caches gave back what they can. */
+static void *alloc_small(unsigned index, size_t size)
 {
-	void *p = slab_alloc(&heap.classes[class], size);
+	void *p = slab_alloc(&heap.classes[index], size);
 
 	if (unlikely(!p) && heap_shrink() != 0)
-		p = slab_alloc(&heap.classes[class], size);
+		p = slab_alloc(&heap.classes[index], size);
 	return p;
 }
 
 static void *alloc_large(size_t size, unsigned flags)
 {
-	void *p;
+	void *p = large_alloc(size, flags);
 
-	if (size > PAGE_SIZE << MAX_ORDER)
-		return NULL;
-	p = large_alloc(size, flags);
 	if (unlikely(!p) && heap_shrink() != 0)
 		p = large_alloc(size, flags);
 	return p;
@@ -252,18 +247,17 @@ void *kcalloc(size_t n, size_t size)
 /* [HP6] */
 void *kmalloc_aligned(size_t size, size_t align)
 {
-	size_t room = max_u64(size, align);
-	unsigned class;
+	unsigned index;
 	void *p;
 
 	if (size == 0 || !heap.up || !is_pow2(align) || align > PAGE_SIZE)
 		return NULL;
-	if (room > SLAB_MAX_SIZE)
+	if (size > SLAB_MAX_SIZE)
 		return heap_alloc(size, false); /* a block of frames: aligned to its size */
-	/* Powers of two are aligned to themselves (up to a page), so that the search ends within the doubling. */
-	for (class = class_of(room); !IS_ALIGNED(class_size(class), align);)
-		class ++;
-	p = alloc_small(class, size);
+	/* Objects are aligned to what divides their size. The last class, 8 KiB, is divided by every align. */
+	for (index = class_of(max_u64(size, align)); !IS_ALIGNED(class_size(index), align);)
+		index++;
+	p = alloc_small(index, size);
 	if (!p)
 		count_failure();
 	return p;

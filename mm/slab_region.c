@@ -212,7 +212,7 @@ static struct slab_region *grown_region(struct slab_pool *pool, uintptr_t addr) 
 	struct slab_region *r;
 	struct frame_info info;
 
-	if (pool->grown_pages == 0 || pa.v >> arch_pa_bits() != 0)
+	if (pool->grown_pages == 0)
 		return NULL;
 	frames_query(pool->frames, paddr_to_pfn(pa), &info);
 	if (info.role != FRAME_ALLOC || info.tag != TAG_SLAB)
