@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Questions about the bits of 64-bit words. No call into the compiler's run-time library: without FP registers gcc would turn
- * __builtin_popcountll into one.
+ * __builtin_popcountll into one. [L19]
  */
 #ifndef LIB_BITMAP_H
 #define LIB_BITMAP_H

@@ -220,6 +220,7 @@ unsigned tap_run(const char *suites, enum tap_where where, tap_print_fn print)
 	return failed;
 }
 
+/* [L18] */
 void tap_list(enum tap_where where, tap_print_fn print)
 {
 	const struct tap_state outer = tap;

@@ -183,7 +183,8 @@ static int large_free(const void *p)
 
 /* ---- the public names ------------------------------------------------------------------------------------------------ */
 
-/* index: the class of size, or one above it that is aligned as wanted. One more try after the other caches gave back what they can. */
+/* index: the class of size, or one above it that is aligned as wanted. One more try after the other caches gave back what
+ * they can. [HP19] */
 static void *alloc_small(unsigned index, size_t size)
 {
 	void *p = slab_alloc(&heap.classes[index], size);
@@ -220,7 +221,7 @@ static void *heap_alloc(size_t size, bool zero)
 	return p;
 }
 
-/* [HP3] [HP5] [HP6] */
+/* [HP3] [HP5] [HP6] [HP20] */
 void *kmalloc(size_t size)
 {
 	return heap_alloc(size, false);
