@@ -5,14 +5,8 @@
  */
 #include "arch/aarch64/exception.h"
 #include "arch/aarch64/probe.h"
-#include "arch/aarch64/semihost.h"
-#include "arch/arch.h"
-#include "boot/exception_report.h"
-#include "lib/log.h"
-#include "lib/panic.h"
+#include "boot/panic.h"
 
-#define VECTOR_SYNC_SP0 0
-#define VECTOR_SYNC_SPX 4
 #define EC_UNKNOWN 0x00
 #define EC_DATA_ABORT_SAME_EL 0x25
 
@@ -35,6 +29,5 @@ void exception_entry(struct exception_frame *frame)
 		frame->elr = (uintptr_t)probe_failed;
 		return;
 	}
-	exception_report(frame);
-	panic("unexpected exception");
+	panic_exception(frame);
 }

@@ -43,9 +43,14 @@ static struct spinlock log_spinlock;
 
 bool stack_contains(uintptr_t a)
 {
-	return (a >= (uintptr_t)boot_stack && a < (uintptr_t)boot_stack_top) ||
-	       (a >= (uintptr_t)exception_stack && a < (uintptr_t)exception_stack_top) ||
-	       (a >= LAYOUT_VMALLOC && a < LAYOUT_VMALLOC + LAYOUT_VMALLOC_SIZE);
+	struct pgtable_entry e;
+
+	if ((a >= (uintptr_t)boot_stack && a < (uintptr_t)boot_stack_top) ||
+	    (a >= (uintptr_t)exception_stack && a < (uintptr_t)exception_stack_top))
+		return true;
+	/* The other CPUs' stacks, and nothing unmapped: the caller is about to read there. */
+	return a >= LAYOUT_VMALLOC && a < LAYOUT_VMALLOC + LAYOUT_VMALLOC_SIZE &&
+	       pgtable_query(&mmu_kernel, a, &e) == MM_OK && e.attrs.memory == PT_NORMAL;
 }
 
 static unsigned long log_take(void) NO_THREAD_SAFETY_ANALYSIS
