@@ -537,6 +537,32 @@ TEST(M30, "the widest leaf that fits, by input, output, size and flags")
 	}
 }
 
+TEST(M30, "an empty table in the middle of a range is filled, not overwritten: blocks, a table of pages, blocks")
+{
+	paddr_t l1, l2, l3;
+	struct tally t;
+
+	make_el1();
+	CHECK_EQ(pgtable_get_or_create_table(&pt, pt.root, 0, 0, &l1), MM_OK);
+	CHECK_EQ(pgtable_get_or_create_table(&pt, l1, 1, 1, &l2), MM_OK);
+	CHECK_EQ(pgtable_get_or_create_table(&pt, l2, 7, 2, &l3), MM_OK);
+	sound();
+	/*
+	 *	L1: [0] 1 GiB  [1] -> L2: [0..6] 2 MiB  [7] -> L3: 512 pages  [8..511] 2 MiB	[2] 1 GiB
+	 */
+	CHECK_EQ(pgtable_tables_missing(&pt, 0, paddr(GIB(4)), GIB(3), 0), 0);
+	CHECK_EQ(pgtable_map(&pt, 0, paddr(GIB(4)), GIB(3), data, 0), MM_OK);
+	t = tally();
+	CHECK(t.leaves[1] == 2 && t.leaves[2] == 511 && t.leaves[3] == 512);
+	CHECK_EQ(below(l2, 7).v, l3.v);
+	maps(GIB(1) + MIB(14), GIB(5) + MIB(14), 3, data);
+	maps(GIB(1) + MIB(16), GIB(5) + MIB(16), 2, data);
+	sound();
+	CHECK_EQ(pgtable_unmap(&pt, 0, GIB(3)), MM_OK);
+	CHECK_EQ(arena.in_use, 1);
+	destroy();
+}
+
 TEST(M31, "arguments that make no sense are refused by name and change nothing")
 {
 	const uint64_t end = (uint64_t)1 << 48;
