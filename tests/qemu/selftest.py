@@ -29,7 +29,7 @@ MMU: hand-over to the page allocator
 MMU: Allocated page table at PA 0x0000000044444000
 memory is up: 500 MiB free of 512 MiB
 """
-TAP = "TAP version 13\n1..2\nok 1 - B1 one\nok 2 - B2 two\n"
+TAP = "TAP version 13\n1..2\nok 1 - X1 one\nok 2 - X2 two\n"
 
 
 def image(text, status, hang=False):
@@ -54,7 +54,7 @@ def case(text, status=0, hang=False, words=("verbose",), suites=None, **options)
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "granule.img"), "wb") as f:
             f.write(image(text, status, hang))
-        row = matrix.Row("selftest", "BT0", "", machine.Boot(machine.Machine(ram=64 << 20)), words=words, suites=suites,
+        row = matrix.Row("selftest", "X0", "", machine.Boot(machine.Machine(ram=64 << 20)), words=words, suites=suites,
                          timeout=2 if hang else 20, **options)
         result = row.boot(folder).run(os.path.join(folder, "log"), folder, row.timeout)
         return run.judge(row, result)
@@ -113,14 +113,14 @@ CASES = [
     ("a good TAP passes", False, lambda: tap_case(TAP)),
     ("no TAP fails", True, lambda: tap_case("")),
     ("a TAP without plan fails", True, lambda: tap_case(TAP.replace("1..2\n", ""))),
-    ("a TAP cut off fails", True, lambda: tap_case(TAP.replace("ok 2 - B2 two\n", ""))),
+    ("a TAP cut off fails", True, lambda: tap_case(TAP.replace("ok 2 - X2 two\n", ""))),
     ("an empty plan fails", True, lambda: tap_case("TAP version 13\n1..0\n")),
     ("two plans fail", True, lambda: tap_case(TAP + "1..2\n")),
     ("a number out of order fails", True, lambda: tap_case(TAP.replace("ok 2", "ok 3"))),
     ("not ok with status 0 fails", True, lambda: tap_case(TAP.replace("ok 2", "not ok 2"))),
     ("a skip fails", True, lambda: tap_case(TAP.replace("two", "two # SKIP because"))),
-    ("a skip that the row names passes", False, lambda: tap_case(TAP.replace("two", "two # SKIP because"), absent=["B2"])),
-    ("a skip of another test fails", True, lambda: tap_case(TAP.replace("two", "two # SKIP because"), absent=["B1", "B"])),
+    ("a skip that the row names passes", False, lambda: tap_case(TAP.replace("two", "two # SKIP because"), absent=["X2"])),
+    ("a skip of another test fails", True, lambda: tap_case(TAP.replace("two", "two # SKIP because"), absent=["X1", "X"])),
     ("an expected panic passes", False, lambda: case("PANIC: x y\n", status=1, panics=["^PANIC: x"])),
     ("an expected panic with another text fails", True, lambda: case("PANIC: z\n", status=1, panics=["^PANIC: x"])),
     ("an expected panic with status 0 fails", True, lambda: case("PANIC: x y\n", panics=["^PANIC: x"])),
