@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A descriptor format: all that the page-table walker knows about bits. The walker (mm/pgtable) holds policy and order of
- * stores; a format only says how a descriptor is written and read. arch/aarch64/format.c has EL1 stage 1, EL2 stage 1 and
- * stage 2 (Arm ARM DDI 0487, D8.3, D8.5); the tests add one with a deliberately different encoding.
+ * A descriptor format: all that the page-table walker knows about bits. The walker (mm/pgtable) holds policy and
+ * order of stores; a format only says how a descriptor is written and read. arch/aarch64/format.c has EL1 stage 1,
+ * EL2 stage 1 and stage 2 (Arm ARM DDI 0487, D8.3, D8.5); the tests add one with a deliberately different encoding.
  *
  * Pure functions and data, no registers: compiled for the host too.
  */
@@ -39,20 +39,20 @@ uint64_t format_mair(void);
 
 /*
  * What the walker relies on, and tests check for every format:
- *  - encode_pa() is additive (encode_pa(a) + encode_pa(b) == encode_pa(a + b)) and its bits are in no leaf's or table's
- *    constant part, so a run of leaves is an arithmetic series and a mask separates address from attributes;
- *  - d ^ valid_bit of a valid descriptor d is invalid, differs from `invalid`, and back again is d. So an entry can be switched
- *    off and keep what it pointed to until the TLB is clean;
- *  - a table descriptor has bits_per_level + 1 bits at count_shift that hardware ignores. The walker counts there the valid
- *    entries of the table below: no other record of a table is needed to know that it is full or empty.
+ * - encode_pa() is additive (encode_pa(a) + encode_pa(b) == encode_pa(a + b)) and its bits are in no leaf's or
+ *   table's constant part, so a run of leaves is an arithmetic series and a mask separates address from attributes;
+ * - d ^ valid_bit of a valid descriptor d is invalid, differs from `invalid`, and back again is d. So an entry can
+ *   be switched off and keep what it pointed to until the TLB is clean;
+ * - a table descriptor has bits_per_level + 1 bits at count_shift that hardware ignores. The walker counts there
+ *   the valid entries of the table below: no other record of a table is needed to know that it is full or empty.
  */
 struct pgtable_format {
 	const char *name;
-	uint8_t page_shift;		/* log2 of the granule and table size */
-	uint8_t bits_per_level;		/* log2 of the entries of a table */
-	uint8_t last_level;		/* level of pages (3) */
-	uint8_t first_block_level;	/* lowest level number that may hold a block (1 for 4 KiB) */
-	uint8_t last_start_level;	/* highest level number at which a walk may start */
+	uint8_t page_shift;	   /* log2 of the granule and table size */
+	uint8_t bits_per_level;	   /* log2 of the entries of a table */
+	uint8_t last_level;	   /* level of pages (3) */
+	uint8_t first_block_level; /* lowest level number that may hold a block (1 for 4 KiB) */
+	uint8_t last_start_level;  /* highest level number at which a walk may start */
 	uint8_t max_pa_bits;
 	uint8_t max_concatenated_shift; /* log2 of the root tables that may stand side by side (stage 2: 4) */
 	uint8_t count_shift;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The seeds' names: one page, one block, one identity range, and the hand-over from PT_POOL to the page allocator. Each is one
- * call of the walker with the seed's error texts. Runs with the MMU and caches off, too.
+ * The seeds' names: one page, one block, one identity range, and the hand-over from PT_POOL to the page allocator.
+ * Each is one call of the walker with the seed's error texts. Runs with the MMU and caches off, too.
  */
 #include "mm/mmu.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page-table objects and the tables they are made of: where a table comes from, where it goes back to, how it is reached.
- * Nothing here maps or unmaps. Runs with the MMU and caches off, too: aligned plain accesses only.
+ * Page-table objects and the tables they are made of: where a table comes from, where it goes back to, how it is
+ * reached. Nothing here maps or unmaps. Runs with the MMU and caches off, too: aligned plain accesses only.
  */
 #include "mm/pgtable_internal.h"
 
@@ -11,7 +11,7 @@
 #define INPUT_BITS_MIN 16
 #define INPUT_BITS_MAX 48
 
-/* ---- one table ------------------------------------------------------------------------------------------------------ */
+/* ---- one table --------------------------------------------------------------------------------------------------- */
 
 /* [M20] [M21] */
 uint64_t *pgtable_table_virt(const struct pgtable *pt, paddr_t pa)
@@ -37,7 +37,10 @@ static bool table_address_ok(const struct pgtable_format *f, paddr_t pa)
 	return IS_ALIGNED(pa.v, (uint64_t)1 << f->page_shift) && pa.v >> f->max_pa_bits == 0;
 }
 
-/* Acquire: who sees the allocator sees what its owner set up before registering it. Contents arbitrary. [M24] [M26] [M27] */
+/*
+ * Acquire: who sees the allocator sees what its owner set up before registering it. Contents arbitrary. [M24] [M26]
+ * [M27]
+ */
 static int table_alloc(struct pgtable *pt, paddr_t *out)
 {
 	const struct page_allocator *a = __atomic_load_n(&pt->allocator, __ATOMIC_ACQUIRE);
@@ -117,7 +120,7 @@ void pgtable_table_clear(const struct pgtable *pt, uint64_t *table, unsigned fro
 	}
 }
 
-/* ---- tables taken ahead ------------------------------------------------------------------------------------------------ */
+/* ---- tables taken ahead ------------------------------------------------------------------------------------------ */
 
 /* [M33] [M56] */
 int pgtable_reserve(struct pgtable *pt, struct pt_reserve *r, uint64_t n)
@@ -158,7 +161,7 @@ void pgtable_reserve_end(const struct pt_reserve *r)
 		panic("pgtable: %llu tables were counted and not needed", (unsigned long long)r->n);
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------------------------ */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 /* [M31] */
 int pgtable_check_range(const struct pgtable *pt, uint64_t va, uint64_t size, uint64_t *ia)
@@ -190,7 +193,7 @@ int pgtable_check_attrs(const struct pgtable_format *f, struct pt_attrs attrs)
 	return (attrs.access & PT_WRITE) && !f->write_exec ? MM_EPERM : MM_OK;
 }
 
-/* ---- objects ------------------------------------------------------------------------------------------------------- */
+/* ---- objects ----------------------------------------------------------------------------------------------------- */
 
 /*
  * Where a walk of input_bits starts: the fewest levels that resolve them, one fewer when concatenation makes up for it.
@@ -275,7 +278,8 @@ void pgtable_destroy(struct pgtable *pt)
 	uint64_t *root = root_table(pt);
 
 	if (pt->live) {
-		log_error("pgtable: a live table set cannot be destroyed (root 0x%llx)\n", (unsigned long long)pt->root.v);
+		log_error("pgtable: a live table set cannot be destroyed (root 0x%llx)\n",
+			  (unsigned long long)pt->root.v);
 		return;
 	}
 	for (unsigned i = 0; i < entries_at(pt, pt->start_level); i++) {
@@ -306,10 +310,11 @@ void pgtable_set_allocator(struct pgtable *pt, const struct page_allocator *a)
 	__atomic_store_n(&pt->allocator, a, __ATOMIC_RELEASE);
 }
 
-/* ---- the seed's get_or_create_table() ------------------------------------------------------------------------------------ */
+/* ---- the seed's get_or_create_table() ---------------------------------------------------------------------------- */
 
 /* The entry that points to `wanted`, a table of wanted_level, among those below `table`; NULL when there is none. */
-static uint64_t *find_link(const struct pgtable *pt, uint64_t *table, unsigned level, paddr_t wanted, unsigned wanted_level)
+static uint64_t *find_link(const struct pgtable *pt, uint64_t *table, unsigned level, paddr_t wanted,
+			   unsigned wanted_level)
 {
 	const struct pgtable_format *f = pt->format;
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What happens to entries that are there already: unmap, protect, and the splitting of blocks that both need. What may become
- * of a descriptor is decided by one pure function, pgtable_change(); the rest obeys it.
+ * What happens to entries that are there already: unmap, protect, and the splitting of blocks that both need. What
+ * may become of a descriptor is decided by one pure function, pgtable_change(); the rest obeys it.
  *
- * Every call: survey (all mapped? how many tables will splits take?), take the tables, change, one TLB operation, and only
- * then free what was unlinked. A table that goes is switched off in its parent, which keeps its address there for the last pass.
+ * Every call: survey (all mapped? how many tables will splits take?), take the tables, change, one TLB operation, and
+ * only then free what was unlinked. A table that goes is switched off in its parent, which keeps its address there
+ * for the last pass.
  */
 #include "mm/pgtable_internal.h"
 
 #include "lib/panic.h"
 
-/* ---- policy --------------------------------------------------------------------------------------------------------- */
+/* ---- policy ------------------------------------------------------------------------------------------------------ */
 
 bool pgtable_well_formed(const struct pgtable_format *f, unsigned level, uint64_t desc)
 {
@@ -58,18 +59,18 @@ enum pt_change pgtable_change(const struct pgtable_format *f, unsigned level, ui
 	return PT_CHANGE_IN_PLACE;
 }
 
-/* ---- one call ------------------------------------------------------------------------------------------------------- */
+/* ---- one call ---------------------------------------------------------------------------------------------------- */
 
 struct change_job {
 	struct pgtable *pt;
 	const struct pgtable_format *f;
-	bool holes;	/* pgtable_clear(): what is not mapped is passed over */
-	bool protect;	/* else unmap */
+	bool holes;   /* pgtable_clear(): what is not mapped is passed over */
+	bool protect; /* else unmap */
 	struct pt_attrs attrs;
-	uint64_t splits;    /* tables that splits will take */
-	unsigned levels;    /* bit n: leaves of level n changed and the TLB does not know yet */
-	bool tables_gone;   /* some tables are switched off */
-	bool broken;	    /* some leaves are switched off; interrupts are masked */
+	uint64_t splits;  /* tables that splits will take */
+	unsigned levels;  /* bit n: leaves of level n changed and the TLB does not know yet */
+	bool tables_gone; /* some tables are switched off */
+	bool broken;	  /* some leaves are switched off; interrupts are masked */
 	unsigned long irq;
 	/* What protect makes of leaves like `seen` of seen_level: found once, used for the run. */
 	unsigned seen_level;
@@ -81,8 +82,8 @@ struct change_job {
 #define EVERY_LEVEL 0xffu
 
 /*
- * Whether this CPU would lose what it is standing on if the block were invalid for a moment: this code, its stack, the object,
- * or the table that holds the entry. (A stage 2 is not what we run on.) [M49]
+ * Whether this CPU would lose what it is standing on if the block were invalid for a moment: this code, its stack,
+ * the object, or the table that holds the entry. (A stage 2 is not what we run on.) [M49]
  */
 static bool cuts_own_branch(const struct change_job *job, const uint64_t *entry, unsigned level, uint64_t ia)
 {
@@ -132,8 +133,7 @@ static int survey(struct change_job *job, const uint64_t *table, unsigned level,
 			if (err)
 				return err;
 		} else if (!whole) {
-			if (job->protect &&
-			    (d & ~leaf_address_mask(f, level)) == f->leaf(job->attrs, level))
+			if (job->protect && (d & ~leaf_address_mask(f, level)) == f->leaf(job->attrs, level))
 				continue;
 			if (cuts_own_branch(job, e, level, s))
 				return MM_EBUSY;
@@ -144,11 +144,11 @@ static int survey(struct change_job *job, const uint64_t *table, unsigned level,
 	return MM_OK;
 }
 
-/* ---- splitting -------------------------------------------------------------------------------------------------------- */
+/* ---- splitting --------------------------------------------------------------------------------------------------- */
 
 /*
- * A table that says what the block `old` of level said, but for [s, t), which is already unmapped or has the new attributes.
- * Returns its descriptor. Nobody walks it yet.
+ * A table that says what the block `old` of level said, but for [s, t), which is already unmapped or has the new
+ * attributes. Returns its descriptor. Nobody walks it yet.
  */
 static uint64_t split_table(struct change_job *job, uint64_t old, unsigned level, uint64_t s, uint64_t t)
 {
@@ -165,7 +165,8 @@ static uint64_t split_table(struct change_job *job, uint64_t old, unsigned level
 		uint64_t whole = IS_ALIGNED(s, span) ? (t - s) >> shift : 0;
 
 		if (whole && job->protect) {
-			pte_store_series(e, f->leaf(job->attrs, below) | f->encode_pa(block_pa + (s - block_ia)), stride, whole);
+			pte_store_series(e, f->leaf(job->attrs, below) | f->encode_pa(block_pa + (s - block_ia)),
+					 stride, whole);
 			s += whole << shift;
 		} else if (whole) {
 			pte_store_series(e, f->invalid, 0, whole);
@@ -201,11 +202,11 @@ static void split(struct change_job *job, uint64_t *entry, unsigned level, uint6
 	arch_irq_restore(irq);
 }
 
-/* ---- unmap ---------------------------------------------------------------------------------------------------------- */
+/* ---- unmap ------------------------------------------------------------------------------------------------------- */
 
 /*
- * Empties [s, t) of a table; returns how many of its entries went. Tables are switched off, not freed; *off is how many.
- * [M35] [M42]
+ * Empties [s, t) of a table; returns how many of its entries went. Tables are switched off, not freed; *off is how
+ * many. [M35] [M42]
  */
 static unsigned remove(struct change_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t, unsigned *off)
 {
@@ -285,8 +286,8 @@ static void sweep(struct change_job *job, uint64_t *table, unsigned level, uint6
 }
 
 /*
- * One TLB operation for all that changed. A level is named only when all leaves were of it and no table went: a wrong TTL hint
- * may invalidate nothing, and it speaks of leaves only (Arm ARM D8.14.5). [M42] [M43]
+ * One TLB operation for all that changed. A level is named only when all leaves were of it and no table went: a wrong
+ * TTL hint may invalidate nothing, and it speaks of leaves only (Arm ARM D8.14.5). [M42] [M43]
  */
 static void flush(const struct change_job *job, uint64_t ia, uint64_t size)
 {
@@ -337,7 +338,7 @@ int pgtable_clear(struct pgtable *pt, uint64_t va, uint64_t size)
 	return unmap(pt, va, size, true);
 }
 
-/* ---- protect -------------------------------------------------------------------------------------------------------- */
+/* ---- protect ----------------------------------------------------------------------------------------------------- */
 
 /* What a leaf like d (address aside) is to be replaced by, switched off when it must be broken first. [M43] [M44] */
 static void decide(struct change_job *job, uint64_t d, unsigned level, uint64_t address_mask)

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the pgtable_*.c files share: the one door for descriptors, the arithmetic of levels, and the tables that a call has taken
- * but not yet used. Private to them and to their tests.
+ * What the pgtable_*.c files share: the one door for descriptors, the arithmetic of levels, and the tables that a
+ * call has taken but not yet used. Private to them and to their tests.
  *
- * Inside, an input address is an offset from pt->input_base ("ia"): at most 2^48, so that ends never wrap. An entry is in one of
- * three states: `invalid`; valid; or switched off (d ^ valid_bit), which only happens within one call: a new table before the
- * barrier that lets it be seen, a leaf between break and make, a removed table until the TLB is clean.
+ * Inside, an input address is an offset from pt->input_base ("ia"): at most 2^48, so that ends never wrap. An entry
+ * is in one of three states: `invalid`; valid; or switched off (d ^ valid_bit), which only happens within one call: a
+ * new table before the barrier that lets it be seen, a leaf between break and make, a removed table until the TLB is
+ * clean.
  */
 #ifndef MM_PGTABLE_INTERNAL_H
 #define MM_PGTABLE_INTERNAL_H
 
 #include "mm/pgtable.h"
 
-/* ---- the door: every descriptor is read and written here, single-copy atomic (Arm ARM B2.2.1) --------------------------- */
+/* ---- the door: every descriptor is read and written here, single-copy atomic (Arm ARM B2.2.1) -------------------- */
 
 static inline uint64_t pte_load(const uint64_t *entry)
 {
@@ -53,8 +54,9 @@ static inline void pte_store_series(uint64_t *entry, uint64_t first, uint64_t st
 }
 
 /*
- * Gives a run of leaves other attributes: replaces everything but the address by `put` as long as it is `old`. Returns how many.
- * The loads are plain, so that compilers may pair them: no leaf changes but by us (no hardware update of flags is enabled).
+ * Gives a run of leaves other attributes: replaces everything but the address by `put` as long as it is `old`.
+ * Returns how many. The loads are plain, so that compilers may pair them: no leaf changes but by us (no hardware
+ * update of flags is enabled).
  */
 static inline uint64_t pte_repaint_run(uint64_t *entry, uint64_t n, uint64_t address_mask, uint64_t old, uint64_t put)
 {
@@ -87,7 +89,7 @@ static inline uint64_t pte_repaint_run(uint64_t *entry, uint64_t n, uint64_t add
 	return (uint64_t)(entry - first);
 }
 
-/* ---- levels ------------------------------------------------------------------------------------------------------- */
+/* ---- levels ------------------------------------------------------------------------------------------------------ */
 
 static inline unsigned level_shift(const struct pgtable_format *f, unsigned level)
 {
@@ -130,7 +132,10 @@ static inline unsigned entry_index(const struct pgtable *pt, unsigned level, uin
 	return (unsigned)(ia >> level_shift(pt->format, level)) & (entries_at(pt, level) - 1);
 }
 
-/* How many entries of the table below are not `invalid`; kept in the bits of a table descriptor that hardware ignores. */
+/*
+ * How many entries of the table below are not `invalid`; kept in the bits of a table descriptor that hardware
+ * ignores.
+ */
 static inline unsigned count_of(const struct pgtable_format *f, uint64_t desc)
 {
 	return (unsigned)(desc >> f->count_shift) & ((2u << f->bits_per_level) - 1);
@@ -147,7 +152,7 @@ static inline uint64_t leaf_address_mask(const struct pgtable_format *f, unsigne
 	return f->encode_pa((((uint64_t)1 << f->max_pa_bits) - 1) & ~(level_span(f, level) - 1));
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 uint64_t *pgtable_table_virt(const struct pgtable *pt, paddr_t pa);
 
@@ -177,20 +182,24 @@ paddr_t pgtable_reserve_take(struct pgtable *pt, struct pt_reserve *r);
 void pgtable_reserve_end(const struct pt_reserve *r);
 
 /*
- * Fills a new table with `invalid` but for entries [from, to), which the caller writes (they may be cleared, too). An allocator's
- * table in the linear map is Normal memory, where arch_zero() works; anything else is stored to entry by entry.
+ * Fills a new table with `invalid` but for entries [from, to), which the caller writes (they may be cleared, too). An
+ * allocator's table in the linear map is Normal memory, where arch_zero() works; anything else is stored to entry by
+ * entry.
  */
 void pgtable_table_clear(const struct pgtable *pt, uint64_t *table, unsigned from, unsigned to);
 
 /* Gives a table back to where it came from. */
 void pgtable_table_free(struct pgtable *pt, paddr_t pa);
-/* Frees the table that an entry at level pointed to, valid or switched off, and all below it. Nobody may be walking it. */
+/*
+ * Frees the table that an entry at level pointed to, valid or switched off, and all below it. Nobody may be walking
+ * it.
+ */
 void pgtable_subtree_free(struct pgtable *pt, uint64_t desc, unsigned level);
 
 /* Whether a valid descriptor of level is one that this code could have written. */
 bool pgtable_well_formed(const struct pgtable_format *f, unsigned level, uint64_t desc);
 
-/* ---- arguments ------------------------------------------------------------------------------------------------------ */
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
 
 /* MM_EINVAL, MM_EALIGN, MM_ERANGE; otherwise *ia is va's offset. */
 must_check int pgtable_check_range(const struct pgtable *pt, uint64_t va, uint64_t size, uint64_t *ia);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pgtable_map(): survey, take the tables, build. The survey finds every obstacle and the exact number of new tables, so the
- * building cannot fail and nothing ever has to be taken back. Runs with the MMU and caches off, too.
+ * pgtable_map(): survey, take the tables, build. The survey finds every obstacle and the exact number of new tables,
+ * so the building cannot fail and nothing ever has to be taken back. Runs with the MMU and caches off, too.
  */
 #include "mm/pgtable_internal.h"
 
@@ -20,7 +20,10 @@ struct map_job {
 
 _Static_assert(PGTABLE_MAX_2M == 2 && PGTABLE_NO_TABLE == 4, "flags are one bit each");
 
-/* The widest leaf: aligned input and output can only meet on a block boundary when their distance is a multiple of it. [M30] */
+/*
+ * The widest leaf: aligned input and output can only meet on a block boundary when their distance is a multiple of
+ * it. [M30]
+ */
 static unsigned widest_level(const struct pgtable_format *f, uint64_t delta, unsigned flags)
 {
 	unsigned level = f->first_block_level;
@@ -34,11 +37,11 @@ static unsigned widest_level(const struct pgtable_format *f, uint64_t delta, uns
 	return level;
 }
 
-/* ---- survey -------------------------------------------------------------------------------------------------------- */
+/* ---- survey ------------------------------------------------------------------------------------------------------ */
 
 /*
- * Tables below empty entries of level for [s, t), in closed form: above the widest leaf every entry that is touched needs a
- * table; from there down only those that are covered in part, which are at most two a level.
+ * Tables below empty entries of level for [s, t), in closed form: above the widest leaf every entry that is touched
+ * needs a table; from there down only those that are covered in part, which are at most two a level.
  */
 static uint64_t tables_for_empty(const struct map_job *job, unsigned level, uint64_t s, uint64_t t)
 {
@@ -56,7 +59,8 @@ static uint64_t tables_for_empty(const struct map_job *job, unsigned level, uint
 }
 
 /* Adds to *missing the tables that [s, t) needs; MM_EEXIST when something is mapped there. [M32] [M40] */
-static int survey(const struct map_job *job, const uint64_t *table, unsigned level, uint64_t s, uint64_t t, uint64_t *missing)
+static int survey(const struct map_job *job, const uint64_t *table, unsigned level, uint64_t s, uint64_t t,
+		  uint64_t *missing)
 {
 	const struct pgtable_format *f = job->f;
 	unsigned shift = level_shift(f, level);
@@ -90,7 +94,7 @@ static int survey(const struct map_job *job, const uint64_t *table, unsigned lev
 	return MM_OK;
 }
 
-/* ---- build -------------------------------------------------------------------------------------------------------- */
+/* ---- build ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t leaf_template(struct map_job *job, unsigned level)
 {
@@ -128,7 +132,10 @@ static uint64_t build_private(struct map_job *job, uint64_t *e, unsigned level, 
 	return made;
 }
 
-/* A new table of level that maps [s, t), and the descriptor that will link it. Cleared only where the range leaves it empty. */
+/*
+ * A new table of level that maps [s, t), and the descriptor that will link it. Cleared only where the range leaves it
+ * empty.
+ */
 static uint64_t build_table(struct map_job *job, unsigned level, uint64_t s, uint64_t t)
 {
 	const struct pgtable_format *f = job->f;
@@ -143,9 +150,9 @@ static uint64_t build_table(struct map_job *job, unsigned level, uint64_t s, uin
 }
 
 /*
- * Entries of a table that may be walked while we write. New tables are linked switched off first; when all of this table's are
- * there, one barrier makes their contents visible and then they are switched on (rule: contents before link). [M34]
- * Returns how many entries were added.
+ * Entries of a table that may be walked while we write. New tables are linked switched off first; when all of this
+ * table's are there, one barrier makes their contents visible and then they are switched on (rule: contents before
+ * link). [M34] Returns how many entries were added.
  */
 static uint64_t build_linked(struct map_job *job, uint64_t *table, unsigned level, uint64_t s, uint64_t t)
 {
@@ -197,7 +204,7 @@ static uint64_t build_linked(struct map_job *job, uint64_t *table, unsigned leve
 	return made;
 }
 
-/* ---- calls -------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static int begin(struct map_job *job, const struct pgtable *pt, uint64_t va, paddr_t pa, uint64_t size, unsigned flags,
 		 uint64_t *ia)

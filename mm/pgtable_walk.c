@@ -37,7 +37,7 @@ int pgtable_query(const struct pgtable *pt, uint64_t va, struct pgtable_entry *o
 	}
 }
 
-/* ---- walk ---------------------------------------------------------------------------------------------------------- */
+/* ---- walk -------------------------------------------------------------------------------------------------------- */
 
 struct walk_job {
 	const struct pgtable *pt;
@@ -97,11 +97,11 @@ int pgtable_walk(const struct pgtable *pt, uint64_t va, uint64_t size, pgtable_v
 	return walk(&job, root_table(pt), pt->start_level, ia, ia + size);
 }
 
-/* ---- validate ------------------------------------------------------------------------------------------------------- */
+/* ---- validate ---------------------------------------------------------------------------------------------------- */
 
 struct check {
 	const struct pgtable *pt;
-	uint64_t pool, dynamic; /* tables reached */
+	uint64_t pool, dynamic;			   /* tables reached */
 	uint64_t seen[(PT_POOL_TABLES + 63) / 64]; /* pool tables reached */
 	unsigned findings;
 };
@@ -184,9 +184,9 @@ int pgtable_validate(const struct pgtable *pt)
 		check_entries(&c, root_table(pt), pt->start_level, 0, 0);
 	if (c.pool != pt->pool_tables || c.dynamic != pt->dynamic_tables) {
 		finding(&c, "tables taken but not linked", pt->start_level, 0, 0);
-		log_error("pgtable: reached %llu of %llu PT_POOL tables, %llu of %llu others\n", (unsigned long long)c.pool,
-			  (unsigned long long)pt->pool_tables, (unsigned long long)c.dynamic,
-			  (unsigned long long)pt->dynamic_tables);
+		log_error("pgtable: reached %llu of %llu PT_POOL tables, %llu of %llu others\n",
+			  (unsigned long long)c.pool, (unsigned long long)pt->pool_tables,
+			  (unsigned long long)c.dynamic, (unsigned long long)pt->dynamic_tables);
 	}
 	if (pt->pool && c.pool > pt->pool->used)
 		finding(&c, "more PT_POOL tables in use than handed out", pt->start_level, 0, 0);

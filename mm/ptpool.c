@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PT_POOL: one bit for each table, lowest first. Runs with the MMU and caches off, so it keeps to plain aligned loads and stores.
+ * PT_POOL: one bit for each table, lowest first. Runs with the MMU and caches off, so it keeps to plain aligned loads
+ * and stores.
  */
 #include "mm/ptpool.h"
 

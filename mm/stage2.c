@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stage-2 identity mapper: attributes by name, the size of the address space, and the two register values. All work on tables
- * is pgtable's.
+ * The stage-2 identity mapper: attributes by name, the size of the address space, and the two register values. All
+ * work on tables is pgtable's.
  */
 #include "mm/stage2.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Stage-2 identity mapper: a guest's intermediate physical addresses are mapped to the same physical addresses, range by
- * range, on the general page-table code (the seed's DynamicIdentityMapper without its limit of four tables and with
- * encodings that the architecture accepts: Arm ARM DDI 0487, D8.3.1 and D8.5.5, HCR_EL2.FWB = 0).
+ * Stage-2 identity mapper: a guest's intermediate physical addresses are mapped to the same physical addresses, range
+ * by range, on the general page-table code (the seed's DynamicIdentityMapper without its limit of four tables and
+ * with encodings that the architecture accepts: Arm ARM DDI 0487, D8.3.1 and D8.5.5, HCR_EL2.FWB = 0).
  *
- * The caller serialises calls on one object, and sets pt.live when VTTBR_EL2 has been written (its VMID must be the current one
- * whenever a live object is changed: TLB maintenance names no VMID).
+ * The caller serialises calls on one object, and sets pt.live when VTTBR_EL2 has been written (its VMID must be the
+ * current one whenever a live object is changed: TLB maintenance names no VMID).
  */
 #ifndef MM_STAGE2_H
 #define MM_STAGE2_H
@@ -29,10 +29,11 @@ struct stage2 {
 };
 
 /*
- * An empty stage 2 for IPAs of pa_bits: what ID_AA64MMFR0_EL1.PARange can say up to 48 bits (32, 36, 40, 42, 44, 48), and at
- * most what this CPU has. Start level and concatenation as SL0 allows (up to 34 bits level 2, up to 43 level 1, above level 0).
- * vmid above 255 needs FEAT_VMID16. alloc_roots: 2^order contiguous pages aligned to their size, contents arbitrary; false on
- * failure (MM_EPT_ALLOC). MM_EINVAL; MM_EALIGN when the roots are not aligned (they stay the caller's).
+ * An empty stage 2 for IPAs of pa_bits: what ID_AA64MMFR0_EL1.PARange can say up to 48 bits (32, 36, 40, 42, 44, 48),
+ * and at most what this CPU has. Start level and concatenation as SL0 allows (up to 34 bits level 2, up to 43 level
+ * 1, above level 0). vmid above 255 needs FEAT_VMID16. alloc_roots: 2^order contiguous pages aligned to their size,
+ * contents arbitrary; false on failure (MM_EPT_ALLOC). MM_EINVAL; MM_EALIGN when the roots are not aligned (they stay
+ * the caller's).
  */
 must_check int stage2_init(struct stage2 *s, unsigned pa_bits, uint16_t vmid, const struct page_allocator *a,
 			   bool (*alloc_roots)(void *ctx, unsigned order, paddr_t *out), void *ctx);

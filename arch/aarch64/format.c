@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The VMSAv8-64 descriptor formats, 4 KiB granule, 48-bit output addresses (Arm ARM DDI 0487, D8.3): EL1&0 stage 1, EL2
- * stage 1 with HCR_EL2.E2H = 0, and stage 2 with HCR_EL2.FWB = 0. Bits only: no register is read and no policy lives here.
+ * The VMSAv8-64 descriptor formats, 4 KiB granule, 48-bit output addresses (Arm ARM DDI 0487, D8.3): EL1&0 stage 1,
+ * EL2 stage 1 with HCR_EL2.E2H = 0, and stage 2 with HCR_EL2.FWB = 0. Bits only: no register is read and no policy
+ * lives here.
  */
 #include "arch/format.h"
 
@@ -11,7 +12,10 @@
 #define DESC_TABLE (DESC_VALID | DESC_TABLE_OR_PAGE)
 #define DESC_ADDRESS 0x0000fffffffff000 /* 47:12; low bits of a block's output address are RES0 */
 
-/* Bits 11:2 of a table descriptor are IGNORED in both stages (D8.3.1; FEAT_HAFT and TCR.DS = 1 would claim some: unused). */
+/*
+ * Bits 11:2 of a table descriptor are IGNORED in both stages (D8.3.1; FEAT_HAFT and TCR.DS = 1 would claim some:
+ * unused).
+ */
 #define TABLE_COUNT_SHIFT 2
 
 #define LAST_LEVEL 3
@@ -36,7 +40,7 @@
 #define S2_AP_WRITE ((uint64_t)1 << 7)
 #define S2_XN ((uint64_t)1 << 54) /* XN[1]; XN[0] = 0: no execution at EL1 and EL0, with and without FEAT_XNX */
 
-/* ---- what the three formats share ------------------------------------------------------------------------------------ */
+/* ---- what the three formats share -------------------------------------------------------------------------------- */
 
 static uint64_t shape(unsigned level)
 {
@@ -77,9 +81,12 @@ static bool is_device(enum pt_memory memory)
 	return memory == PT_DEVICE_nGnRnE || memory == PT_DEVICE_nGnRE;
 }
 
-/* ---- stage 1 ------------------------------------------------------------------------------------------------------- */
+/* ---- stage 1 ----------------------------------------------------------------------------------------------------- */
 
-/* MAIR_ELx, eight bits an index (D19.2.97): 0xff write-back read- and write-allocate, 0x44 non-cacheable, 0x00, 0x04. [M10] */
+/*
+ * MAIR_ELx, eight bits an index (D19.2.97): 0xff write-back read- and write-allocate, 0x44 non-cacheable, 0x00, 0x04.
+ * [M10]
+ */
 uint64_t format_mair(void)
 {
 	return (uint64_t)0xff << (8 * FORMAT_MAIR_INDEX_NORMAL) | (uint64_t)0x44 << (8 * FORMAT_MAIR_INDEX_NORMAL_NC) |
@@ -172,7 +179,7 @@ static struct pt_attrs el2_decode_attrs(uint64_t desc, unsigned level)
 	return attrs;
 }
 
-/* ---- stage 2 ------------------------------------------------------------------------------------------------------- */
+/* ---- stage 2 ----------------------------------------------------------------------------------------------------- */
 
 /* MemAttr[3:0]: 0b1111 Normal write-back, 0b0101 Normal non-cacheable, 0b0000 nGnRnE, 0b0001 nGnRE. [ST1] */
 static uint64_t s2_leaf(struct pt_attrs attrs, unsigned level)
@@ -225,13 +232,13 @@ static struct pt_attrs s2_decode_attrs(uint64_t desc, unsigned level)
 	return attrs;
 }
 
-/* ---- the tables ------------------------------------------------------------------------------------------------------ */
+/* ---- the tables -------------------------------------------------------------------------------------------------- */
 
-#define SHARED                                                                                              \
-	.page_shift = PAGE_SHIFT, .bits_per_level = BITS_PER_LEVEL, .last_level = LAST_LEVEL,               \
-	.first_block_level = FIRST_BLOCK_LEVEL, .max_pa_bits = 48, .count_shift = TABLE_COUNT_SHIFT,        \
-	.invalid = 0, .valid_bit = DESC_VALID, .table = table, .encode_pa = encode_pa, .is_valid = is_valid, \
-	.is_table = is_table, .decode_pa = decode_pa
+#define SHARED                                                                                                       \
+	.page_shift = PAGE_SHIFT, .bits_per_level = BITS_PER_LEVEL, .last_level = LAST_LEVEL,                        \
+	.first_block_level = FIRST_BLOCK_LEVEL, .max_pa_bits = 48, .count_shift = TABLE_COUNT_SHIFT, .invalid = 0,   \
+	.valid_bit = DESC_VALID, .table = table, .encode_pa = encode_pa, .is_valid = is_valid, .is_table = is_table, \
+	.decode_pa = decode_pa
 
 _Static_assert(TABLE_COUNT_SHIFT + BITS_PER_LEVEL + 1 <= PAGE_SHIFT, "the count lies below a table's address");
 

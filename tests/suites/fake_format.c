@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A descriptor format that shares no bit with the architecture's, so that a walker that knows more than its format shows:
+ * A descriptor format that shares no bit with the architecture's, so that a walker that knows more than its format
+ * shows:
  *
  *	63	1 = not valid		62	table
  *	55:54	level of a leaf		53:52	memory, numbered backwards
@@ -18,7 +19,8 @@
 
 static uint64_t leaf(struct pt_attrs attrs, unsigned level)
 {
-	return FAKE_ONE | (uint64_t)level << 54 | (uint64_t)(3 - attrs.memory) << 52 | (uint64_t)(~attrs.access & 15) << 48;
+	return FAKE_ONE | (uint64_t)level << 54 | (uint64_t)(3 - attrs.memory) << 52 |
+	       (uint64_t)(~attrs.access & 15) << 48;
 }
 
 static uint64_t table(void)
@@ -54,20 +56,16 @@ static struct pt_attrs decode_attrs(uint64_t desc, unsigned level)
 	return (struct pt_attrs){ ~(unsigned)(desc >> 48) & 15, (enum pt_memory)(3 - (desc >> 52 & 3)) };
 }
 
-#define FAKE                                                                                                         \
-	.page_shift = 12, .bits_per_level = 3, .last_level = 3, .first_block_level = 1, .max_pa_bits = 40,           \
-	.count_shift = 8, .access_mask = PT_WRITE | PT_EXEC | PT_USER | PT_NONGLOBAL, .invalid = FAKE_EMPTY,         \
-	.valid_bit = FAKE_NOT_VALID, .leaf = leaf, .table = table, .encode_pa = encode_pa, .is_valid = is_valid,     \
+#define FAKE                                                                                                     \
+	.page_shift = 12, .bits_per_level = 3, .last_level = 3, .first_block_level = 1, .max_pa_bits = 40,       \
+	.count_shift = 8, .access_mask = PT_WRITE | PT_EXEC | PT_USER | PT_NONGLOBAL, .invalid = FAKE_EMPTY,     \
+	.valid_bit = FAKE_NOT_VALID, .leaf = leaf, .table = table, .encode_pa = encode_pa, .is_valid = is_valid, \
 	.is_table = is_table, .decode_pa = decode_pa, .decode_attrs = decode_attrs
 
 const struct pgtable_format format_fake = { FAKE, .name = "fake", .last_start_level = 3 };
 
 const struct pgtable_format format_fake_concatenated = {
-	FAKE,
-	.name = "fake, concatenated",
-	.last_start_level = 2,
-	.max_concatenated_shift = 2,
-	.write_exec = true,
+	FAKE, .name = "fake, concatenated", .last_start_level = 2, .max_concatenated_shift = 2, .write_exec = true,
 };
 
 const struct pgtable_format *const all_formats[5] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Descriptor bits against constants written down from the architecture (Arm ARM DDI 0487, D8.3 to D8.5), never taken from the code
- * under test; and the promises that every format makes to the walker.
+ * Descriptor bits against constants written down from the architecture (Arm ARM DDI 0487, D8.3 to D8.5), never taken
+ * from the code under test; and the promises that every format makes to the walker.
  */
 #define SUITE "format"
 #include "lib/tap.h"

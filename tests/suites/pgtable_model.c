@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page tables against a naive model: an array that says for each unit of a window where it is mapped and how. Thousands of random
- * calls on every format, each compared in full, with allocations that fail. On the host the same sequences run once more with a
- * TLB, walk caches and barriers that forgive nothing.
+ * Page tables against a naive model: an array that says for each unit of a window where it is mapped and how.
+ * Thousands of random calls on every format, each compared in full, with allocations that fail. On the host the same
+ * sequences run once more with a TLB, walk caches and barriers that forgive nothing.
  */
 #define SUITE "pgtable_model"
 #include "lib/tap.h"
@@ -35,7 +35,7 @@ static struct pgtable pt;
 static struct rng rng;
 static uint64_t root_pages; /* in the arena, not the object's */
 
-/* ---- the world ------------------------------------------------------------------------------------------------------------ */
+/* ---- the world --------------------------------------------------------------------------------------------------- */
 
 static void add_units(uint64_t *ia, unsigned n, uint64_t size)
 {
@@ -84,7 +84,7 @@ static void make(const struct pgtable_format *f, uint64_t seed)
 	CHECK_EQ(pgtable_init(&pt, &config, shift > 0 ? &roots : NULL), MM_OK);
 }
 
-/* ---- comparison ----------------------------------------------------------------------------------------------------------- */
+/* ---- comparison -------------------------------------------------------------------------------------------------- */
 
 struct comparison {
 	unsigned unit; /* leaves come in order */
@@ -152,10 +152,11 @@ static bool agrees(void)
 		if (!err)
 			ok = ok && e.pa.v == model[u].pa + in && same_attrs(e.attrs, model[u].attrs);
 	}
-	return ok && pgtable_validate(&pt) == MM_OK && pt.dynamic_tables + root_pages == arena.in_use && arena.errors == 0;
+	return ok && pgtable_validate(&pt) == MM_OK && pt.dynamic_tables + root_pages == arena.in_use &&
+	       arena.errors == 0;
 }
 
-/* ---- random calls ----------------------------------------------------------------------------------------------------------- */
+/* ---- random calls ------------------------------------------------------------------------------------------------ */
 
 enum call { MAP, UNMAP, CLEAR, PROTECT };
 
@@ -307,7 +308,8 @@ static void finish(void)
 	CHECK_EQ(arena.errors, 0);
 }
 
-TEST(M55, "random map, unmap, clear and protect agree with a page-by-page model on every format, also when tables run out")
+TEST(M55,
+     "random map, unmap, clear and protect agree with a page-by-page model on every format, also when tables run out")
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(all_formats); i++) {
 		unsigned calls = 0, enough = all_formats[i]->bits_per_level < 9 ? CALLS : CALLS_FULL_SIZE;
@@ -326,7 +328,7 @@ TEST(M55, "random map, unmap, clear and protect agree with a page-by-page model 
 
 #if __STDC_HOSTED__
 
-/* ---- a TLB that keeps everything it may, and walk caches that do ----------------------------------------------------------- */
+/* ---- a TLB that keeps everything it may, and walk caches that do ------------------------------------------------- */
 
 struct translation {
 	bool present;
@@ -351,7 +353,8 @@ static unsigned flushes;
 static void violation(const char *what, uint64_t where)
 {
 	if (violations++ < 3)
-		tap_note("%s (0x%llx, call %d of units %u..%u)", what, (unsigned long long)where, the_call, first_unit, end_unit);
+		tap_note("%s (0x%llx, call %d of units %u..%u)", what, (unsigned long long)where, the_call, first_unit,
+			 end_unit);
 }
 
 static uint64_t table_index(uint64_t pa)
@@ -373,7 +376,10 @@ static int observe_visit(void *ctx, enum pgtable_event event, const struct pgtab
 	} else if (event == PGTABLE_LEAF) {
 		for (uint64_t n = 0; n < e->size >> PAGE_SHIFT; n++) {
 			now[(e->va >> PAGE_SHIFT) + n] = (struct translation){
-				true, (uint8_t)e->level, e->attrs, e->pa.v + (n << PAGE_SHIFT),
+				true,
+				(uint8_t)e->level,
+				e->attrs,
+				e->pa.v + (n << PAGE_SHIFT),
 			};
 		}
 	}
@@ -420,7 +426,8 @@ static void forget(uint64_t va, uint64_t size, unsigned level, bool tables_too)
 			cached[i] = now[i];
 	}
 	for (unsigned i = 0; i < ARENA_PAGES && tables_too && level == ARCH_LEVEL_UNKNOWN; i++) {
-		if (tables[i].cached && !tables[i].reached && tables[i].ia < va + size && va < tables[i].ia + tables[i].size)
+		if (tables[i].cached && !tables[i].reached && tables[i].ia < va + size &&
+		    va < tables[i].ia + tables[i].size)
 			tables[i].cached = false;
 	}
 }
@@ -517,14 +524,15 @@ TEST_ON(TAP_HOST, M34, "new tables are visible before they are linked, and mappi
 	CHECK(flushes > 100);
 }
 
-TEST_ON(TAP_HOST, M42, "tables are freed only when no TLB or walk cache can hold them; stage 2 and concatenated roots alike")
+TEST_ON(TAP_HOST, M42,
+	"tables are freed only when no TLB or walk cache can hold them; stage 2 and concatenated roots alike")
 {
 	CHECK_EQ(watched(&format_fake_concatenated, 0xfeedbeef), CALLS);
 	CHECK_EQ(violations, 0);
 	CHECK(flushes > 100);
 }
 
-/* ---- single calls, event by event --------------------------------------------------------------------------------------------- */
+/* ---- single calls, event by event -------------------------------------------------------------------------------- */
 
 static struct host_event journal[16];
 
@@ -543,7 +551,9 @@ TEST_ON(TAP_HOST, M44, "another memory type for a range: one break, one flush of
 	struct pgtable_entry e;
 
 	small_live(&format_fake);
-	CHECK_EQ(pgtable_map(&pt, FAKE_BLOCK - PAGE_SIZE, paddr(FAKE_BLOCK - PAGE_SIZE), 2 * FAKE_BLOCK + PAGE_SIZE, data, 0), MM_OK);
+	CHECK_EQ(pgtable_map(&pt, FAKE_BLOCK - PAGE_SIZE, paddr(FAKE_BLOCK - PAGE_SIZE), 2 * FAKE_BLOCK + PAGE_SIZE,
+			     data, 0),
+		 MM_OK);
 	host_journal_start(journal, ARRAY_SIZE(journal));
 	CHECK_EQ(pgtable_protect(&pt, FAKE_BLOCK - PAGE_SIZE, 2 * FAKE_BLOCK + PAGE_SIZE, device), MM_OK);
 	CHECK_EQ(host_journal_stop(), 2);
@@ -594,7 +604,8 @@ TEST_ON(TAP_HOST, M36, "splitting a live block: table ready, break, flush of the
 	CHECK_EQ(host_journal_stop(), 3);
 	CHECK_EQ(journal[0].op, HOST_PT_TABLE_READY);
 	CHECK_EQ(journal[1].op, HOST_TLB_FLUSH_RANGE);
-	CHECK(journal[1].va == FAKE_GIANT && journal[1].size == FAKE_GIANT && journal[1].level == 1 && !journal[1].tables_too);
+	CHECK(journal[1].va == FAKE_GIANT && journal[1].size == FAKE_GIANT && journal[1].level == 1 &&
+	      !journal[1].tables_too);
 	CHECK_EQ(journal[2].op, HOST_PT_PUBLISH);
 	finish();
 }
@@ -621,7 +632,8 @@ TEST_ON(TAP_HOST, M35, "one flush for a whole range: pages alone name their leve
 	CHECK_EQ(host_journal_stop(), 1);
 	CHECK_EQ(journal[0].op, HOST_PT_PUBLISH);
 	host_journal_start(journal, ARRAY_SIZE(journal));
-	CHECK_EQ(pgtable_map(&pt, FAKE_BLOCK + PAGE_SIZE, paddr(PAGE_SIZE), FAKE_GIANT, data, PGTABLE_PAGES_ONLY), MM_OK);
+	CHECK_EQ(pgtable_map(&pt, FAKE_BLOCK + PAGE_SIZE, paddr(PAGE_SIZE), FAKE_GIANT, data, PGTABLE_PAGES_ONLY),
+		 MM_OK);
 	CHECK(host_journal_stop() <= 4); /* a barrier for each table that existed, not for each that is new */
 	finish();
 }

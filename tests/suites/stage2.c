@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The stage-2 identity mapper by its descriptors and register values, read by hand from the tables. (What the processor makes of them
- * is asked in stage2_hw.c.)
+ * The stage-2 identity mapper by its descriptors and register values, read by hand from the tables. (What the
+ * processor makes of them is asked in stage2_hw.c.)
  */
 #define SUITE "stage2"
 #include "lib/tap.h"
@@ -122,7 +122,8 @@ TEST(ST4, "regions are mapped one to one with the widest leaves and the right bi
 	destroy();
 }
 
-TEST(ST5, "unaligned, empty, wrapping and out-of-range regions, and mapping over a mapping, are refused and change nothing")
+TEST(ST5,
+     "unaligned, empty, wrapping and out-of-range regions, and mapping over a mapping, are refused and change nothing")
 {
 	static const struct {
 		uint64_t ipa, size;
@@ -178,12 +179,9 @@ TEST(ST7, "VTTBR and VTCR: bit 31, PS, granule, shareability, cacheability, SL0,
 		uint64_t vtcr;
 	} rows[] = {
 		/*	RES1        PS<<16    SH0 ORGN IRGN   SL0      T0SZ */
-		{ 32, 0x80000000 | 0 << 16 | 0x3500 | 0x00 | 32 },
-		{ 36, 0x80000000 | 1 << 16 | 0x3500 | 0x40 | 28 },
-		{ 40, 0x80000000 | 2 << 16 | 0x3500 | 0x40 | 24 },
-		{ 42, 0x80000000 | 3 << 16 | 0x3500 | 0x40 | 22 },
-		{ 44, 0x80000000 | 4 << 16 | 0x3500 | 0x80 | 20 },
-		{ 48, 0x80000000 | 5 << 16 | 0x3500 | 0x80 | 16 },
+		{ 32, 0x80000000 | 0 << 16 | 0x3500 | 0x00 | 32 }, { 36, 0x80000000 | 1 << 16 | 0x3500 | 0x40 | 28 },
+		{ 40, 0x80000000 | 2 << 16 | 0x3500 | 0x40 | 24 }, { 42, 0x80000000 | 3 << 16 | 0x3500 | 0x40 | 22 },
+		{ 44, 0x80000000 | 4 << 16 | 0x3500 | 0x80 | 20 }, { 48, 0x80000000 | 5 << 16 | 0x3500 | 0x80 | 16 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {

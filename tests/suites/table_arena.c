@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page-table suites' physical memory: pages, a pool, roots. Contracts in the header; the fake format is in fake_format.c. */
+/*
+ * The page-table suites' physical memory: pages, a pool, roots. Contracts in the header; the fake format is in
+ * fake_format.c.
+ */
 #include "tests/suites/table_arena.h"
 
 static uint8_t memory[ARENA_PAGES][PAGE_SIZE] __attribute__((aligned(65536)));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Physical memory for the page-table suites: a static buffer that plays 2 MiB of RAM at a made-up address, a page allocator over
- * it that counts, fails on request and fills what it takes and gives with garbage, and a format that is deliberately not the
- * architecture's. The same in both worlds.
+ * Physical memory for the page-table suites: a static buffer that plays 2 MiB of RAM at a made-up address, a page
+ * allocator over it that counts, fails on request and fills what it takes and gives with garbage, and a format that
+ * is deliberately not the architecture's. The same in both worlds.
  */
 #ifndef TESTS_SUITES_TABLE_ARENA_H
 #define TESTS_SUITES_TABLE_ARENA_H
@@ -17,9 +17,9 @@ struct arena {
 	paddr_t base; /* of the first page */
 	uint64_t in_use;
 	uint64_t allocs, frees;
-	uint64_t fail_at;  /* the allocation (counted from 0 by allocs_tried) that fails, and all after it */
-	uint64_t tried;	   /* since arena_fail_at() */
-	uint64_t errors;   /* freed twice, foreign, or reached while free: a suite checks that it stays 0 */
+	uint64_t fail_at; /* the allocation (counted from 0 by allocs_tried) that fails, and all after it */
+	uint64_t tried;	  /* since arena_fail_at() */
+	uint64_t errors;  /* freed twice, foreign, or reached while free: a suite checks that it stays 0 */
 	bool busy[ARENA_PAGES];
 	void (*on_free)(paddr_t pa); /* before the page is taken back; may be NULL */
 };
@@ -29,7 +29,10 @@ extern const struct page_allocator arena_allocator;
 
 /* Empties the arena: all pages free, counters 0. */
 void arena_reset(void);
-/* The same, and the pages' addresses are those that phys_to_virt() expects: for objects without a table_virt of their own. */
+/*
+ * The same, and the pages' addresses are those that phys_to_virt() expects: for objects without a table_virt of their
+ * own.
+ */
 void arena_reset_linear(void);
 /* The k-th allocation from now (0: the next) fails, and every later one; ARENA_NEVER: none. */
 void arena_fail_at(uint64_t k);
@@ -44,8 +47,8 @@ void arena_make_pool(struct pt_pool *pool, unsigned n);
 uint64_t arena_hash(void);
 
 /*
- * Eight entries a table, four levels, 24-bit input: a "2 MiB" block is 32 KiB and a "1 GiB" block 256 KiB. Valid bit inverted,
- * empty is not zero, address shifted up, attributes and level elsewhere.
+ * Eight entries a table, four levels, 24-bit input: a "2 MiB" block is 32 KiB and a "1 GiB" block 256 KiB. Valid bit
+ * inverted, empty is not zero, address shifted up, attributes and level elsewhere.
  */
 extern const struct pgtable_format format_fake;
 /* The same with up to four concatenated roots. */
