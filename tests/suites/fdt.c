@@ -158,6 +158,7 @@ TEST(FD1, "magic, versions, alignment and sizes that are no device tree are refu
 	CHECK(!fdt_open(&fdt, placed(n), FDT_HEADER_SIZE - 1));
 	for (v = 0; v < 20; v++) {
 		fdtw_poke(scratch, FDTW_VERSION, v);
+		fdtw_poke(scratch, FDTW_LAST_COMP, v < 16 ? v : 16);
 		CHECK_EQ(open_n(&fdt, n), v >= 16);
 	}
 	fdtw_poke(scratch, FDTW_LAST_COMP, 17);
@@ -625,9 +626,11 @@ TEST(FD11, "properties by name: bytes, one cell, strings and string lists, each 
 	fdtw_begin(&w, "");
 	fdtw_prop(&w, "compatible", "one\0two", 7);
 	fdtw_empty(&w, "empty");
+	fdtw_empty(&w, "size@2"); /* only nodes have unit addresses */
 	fdtw_end(&w);
 	n = fdtw_finish(&w);
 	CHECK_OR_RETURN(open_n(&fdt, n));
+	CHECK(fdt_prop(&fdt, 0, "size", NULL) == NULL);
 	CHECK(fdt_compatible(&fdt, 0, "one"));
 	CHECK(!fdt_compatible(&fdt, 0, "two"));
 	CHECK(fdt_prop_string(&fdt, 0, "empty") == NULL);
@@ -725,6 +728,32 @@ TEST(FD23, "whatever word of a blob is broken, it is refused or can be asked eve
 		fdtw_poke(scratch, off, keep);
 	}
 	CHECK(accepted > 100 && rejected > 100);
+}
+
+TEST(FD23, "a property's bytes that look like a node, taken for one, lead nowhere outside the structure block")
+{
+	/* BEGIN_NODE "", a property of n bytes whose name is the first string: all of it inside a real property's value */
+	uint32_t words[5] = { 0 };
+	struct fdt fdt;
+	size_t n, at, len;
+	const uint8_t *p;
+
+	for (unsigned claim = 0; claim < 64; claim++) {
+		fdtw_start(&w, scratch, BLOB_MAX);
+		fdtw_begin(&w, "");
+		at = w.len + 12 - w.struct_off;
+		fdtw_prop(&w, "fake", words, sizeof(words));
+		fdtw_end(&w);
+		n = fdtw_finish(&w);
+		fdtw_poke(scratch, w.struct_off + at, FDTW_BEGIN);
+		fdtw_poke(scratch, w.struct_off + at + 8, FDTW_PROP);
+		fdtw_poke(scratch, w.struct_off + at + 12, claim);
+		CHECK_OR_RETURN(open_n(&fdt, n));
+		p = fdt_prop(&fdt, (int)at, "fake", &len);
+		CHECK_EQ(p != NULL, claim <= 8); /* FDT_END_NODE and FDT_END are all that is left */
+		CHECK_EQ(fdt_next_node(&fdt, (int)at, NULL), FDT_NONE);
+		CHECK_EQ(fdt_parent(&fdt, (int)at), FDT_NONE);
+	}
 }
 
 TEST(FD24, "asked in any order, the cursor gives each node its own way up")

@@ -598,12 +598,36 @@ TEST(RM11, "several size-only reservations share RAM without touching each other
 	CHECK_EQ(n, 4);
 }
 
+TEST(RM11, "what alignment leaves free above a placed reservation serves the next one")
+{
+	unsigned n = 0;
+
+	start();
+	bank(0x40000000, 0x3ff000, 0);
+	fdtw_begin_reserved(&w, 2, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		fdtw_begin(&w, "pool");
+		fdtw_num(&w, "size", 2, 0x1000);
+		fdtw_num(&w, "alignment", 2, i == 0 ? 0x200000 : 0x1000);
+		fdtw_end(&w);
+	}
+	fdtw_end(&w);
+	CHECK_OR_RETURN(build(NULL, 0) == MM_OK);
+	for (unsigned i = 0; i < map.count; i++) {
+		if (!map.claims[i].dynamic)
+			continue;
+		CHECK_EQ(map.claims[i].base, n == 0 ? 0x40200000 : 0x403fe000);
+		n++;
+	}
+	CHECK_EQ(n, 2);
+}
+
 TEST(RM12, "no place for a size-only reservation is an error that names the node, and changes nothing")
 {
 	const struct ram_map before = map = (struct ram_map){ .count = 7, .edges = 3 };
-	const uint64_t outside[] = { 0x80000000, 0x10000000 };
+	const uint64_t outside[] = { 0x80000000, 0x10000000 }, empty[] = { 0, 0 };
 
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		start();
 		bank(0x40000000, 0x100000, 0);
 		bank(0x40100000, 0x100000, 1); /* adjacent, another node: not one bank */
@@ -617,6 +641,8 @@ TEST(RM12, "no place for a size-only reservation is an error that names the node
 			fdtw_num(&w, "alignment", 2, 0x80000000);
 		if (i == 3)
 			fdtw_reg(&w, "alloc-ranges", 2, 2, 1, outside);
+		if (i == 4)
+			fdtw_reg(&w, "alloc-ranges", 2, 2, 1, empty);
 		fdtw_end(&w);
 		fdtw_end(&w);
 		CHECK_EQ(build(NULL, 0), MM_ENOMEM);
