@@ -104,7 +104,7 @@ void pgtable_set_allocator(struct pgtable *pt, const struct page_allocator *a);
 /*
  * Maps [va, va + size) to [pa, pa + size), all multiples of 4 KiB, size > 0. MM_EINVAL (size 0, unknown flag),
  * MM_EALIGN, MM_ERANGE (input or output range), MM_EUNSUPPORTED (the format has no such attribute), MM_EPERM
- * (writable and executable together, executable device memory), MM_EEXIST, MM_EPT_POOL, MM_EPT_ALLOC. Cost: 2.4
+ * (writable and executable together, executable device memory), MM_EEXIST, MM_EPT_POOL, MM_EPT_ALLOC. Cost: 3
  * instructions an entry; new tables are cleared only where the range leaves them empty.
  */
 must_check int pgtable_map(struct pgtable *pt, uint64_t va, paddr_t pa, uint64_t size, struct pt_attrs attrs,
