@@ -93,7 +93,7 @@ endif
 VARIANT_FLAGS_release := -O2
 VARIANT_FLAGS_debug := -Og
 VARIANT_FLAGS_ubsan := -O2 $(TRAP_UBSAN)
-VARIANT_FLAGS_trace := -O2 -finstrument-functions \
+VARIANT_FLAGS_trace := -O2 -gdwarf-4 -finstrument-functions \
 	-finstrument-functions-exclude-file-list=arch/aarch64/mmu_on,arch/aarch64/insn
 
 CFLAGS_TARGET := $(COMMON) $(TARGET_FLAGS) $(VARIANT_FLAGS_$(VARIANT)) $(EXTRA_CFLAGS)
@@ -245,7 +245,8 @@ $(OUT)/embed.elf: $(EMBED_OBJ) $(OUT)/libgranule.a tests/embed/embed.ld
 #	clang	AddressSanitizer, UndefinedBehaviorSanitizer, thread-safety analysis
 #	gcc	the other compiler's warnings and code, no sanitizers
 #	tsan	ThreadSanitizer
-#	trace	every function entry is recorded, for the behaviour inventory
+#	trace	every function entry is recorded, for the behaviour inventory (DWARF 4: addr2line 2.40 mistakes the file of a
+#		function in an included .c file under DWARF 5)
 #	fuzz	libFuzzer with both sanitizers
 
 HOST_FLAGS := -DGRANULE_HOST -fno-omit-frame-pointer -fno-common -pthread
@@ -258,7 +259,7 @@ HOST_gcc_FLAGS := -O2
 HOST_tsan_CC := $(CLANG)
 HOST_tsan_FLAGS := -O1 -fsanitize=thread
 HOST_trace_CC := $(HOST_GCC)
-HOST_trace_FLAGS := -O0 -fno-inline -finstrument-functions -fno-pie -no-pie
+HOST_trace_FLAGS := -O1 -gdwarf-4 -fno-inline -Wno-maybe-uninitialized -finstrument-functions -fno-pie -no-pie
 HOST_trace_EXTRA := tests/trace/host.c
 HOST_fuzz_CC := $(CLANG)
 HOST_fuzz_FLAGS := -O1 $(SANITIZE)
