@@ -135,7 +135,7 @@ static void parse_bump(struct cmdline *out, const struct word *w, const struct w
 	out->bump_size = size;
 }
 
-/* [BU2] [BU3] */
+/* [BU2] [BU3] [BT22] */
 void cmdline_parse(const char *bootargs, struct cmdline *out)
 {
 	size_t n = strnlen(bootargs, CMDLINE_MAX);

@@ -35,7 +35,7 @@ static uint64_t obstacle(struct fdt *fdt, const struct ram_extra *extra, unsigne
 	return hit;
 }
 
-/* [EN7] */
+/* [BT10] */
 bool early_hole(struct fdt *fdt, const struct ram_extra *extra, unsigned n_extra, paddr_t dtb_pa, uint64_t size,
 		uint64_t align, paddr_t *out)
 {

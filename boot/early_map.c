@@ -27,6 +27,7 @@ static const struct pt_attrs text_attrs = { PT_EXEC, PT_NORMAL };
 static const struct pt_attrs rodata_attrs = { 0, PT_NORMAL };
 static const struct pt_attrs data_attrs = { PT_WRITE, PT_NORMAL };
 
+/* [BT21] [BT26] */
 static void table_event(const struct pgtable *pt, paddr_t pa, bool made)
 {
 	(void)pt;
@@ -47,7 +48,7 @@ static void must(int err)
 		      boot_pool.tables);
 }
 
-/* Maps the image's bytes [from, to) (addresses as this code reaches them now, one to one) in the high half. */
+/* Maps the image's bytes [from, to) (addresses as this code reaches them now, one to one) in the high half. [BT36] */
 static void map_section(const char *from, const char *to, struct pt_attrs attrs)
 {
 	uint64_t offset = (uint64_t)(uintptr_t)from - boot.image_pa;
@@ -57,6 +58,7 @@ static void map_section(const char *from, const char *to, struct pt_attrs attrs)
 				 attrs, PGTABLE_PAGES_ONLY));
 }
 
+/* [BT21] [BT36] */
 struct mmu_config *early_map(void)
 {
 	struct pgtable identity;
@@ -105,6 +107,7 @@ void early_map_suites(void)
 	memset(suites_bss_start, 0, (size_t)(image_end - suites_bss_start));
 }
 
+/* [BT40] */
 void early_map_adopt(void)
 {
 	boot_pool.base = (uint8_t *)pool_tables;

@@ -55,7 +55,7 @@ _start:
 	add	\reg, \reg, :lo12:\sym
 .endm
 
-/* x20-x23: x0-x3 of the loader; x19: entry EL; x24: SCTLR at entry; x25: image base. */
+/* [BT1] x20-x23: x0-x3 of the loader; x19: entry EL; x24: SCTLR at entry; x25: image base. */
 entry:
 	msr	daifset, #0xf
 	mov	x20, x0
@@ -144,7 +144,7 @@ entry:
 	adr_l	x0, high_half
 	add	x0, x0, x27
 	br	x0
-high_half:
+high_half:			/* [BT41] */
 	mov	x0, sp
 	add	x0, x0, x27
 	mov	sp, x0
@@ -198,7 +198,7 @@ park:
 
 /*
  * One CPU boots, the others that the loader sent here wait for ever (PSCI systems never send them). Without exclusives: CPU 0
- * by affinity claims at once, any other one only when nobody has claimed for a while; whoever finds the word taken parks.
+ * by affinity claims at once, any other one only when nobody has claimed for a while; whoever finds the word taken parks. [BT3]
  */
 elect_boot_cpu:
 	mrs	x0, mpidr_el1
@@ -227,7 +227,7 @@ elect_boot_cpu:
 
 /*
  * Entered with MMU or caches on: allowed when the mapping of the image is the identity. Cleans the image to the point of
- * coherency (what a loader has just written may still be in the cache) and switches off. Keeps x19-x25.
+ * coherency (what a loader has just written may still be in the cache) and switches off. Keeps x19-x25. [BT15]
  */
 leave_mmu:
 	mov	x9, x30
@@ -274,7 +274,7 @@ leave_mmu:
 5:	adr_l	x0, msg_not_identity
 	b	fatal_line
 
-/* Leaves EL3 and EL2 and returns to its caller in EL1 with the MMU off. x28 = 1 when EL2 is ours. Uses x0-x3. */
+/* Leaves EL3 and EL2 and returns to its caller in EL1 with the MMU off. x28 = 1 when EL2 is ours. Uses x0-x3. [BT1] */
 el_setup:
 	mov	x28, xzr
 	mrs	x0, CurrentEL
@@ -408,7 +408,7 @@ clean_invalidate_poc:
 
 /*
  * Applies the image's relative relocations for a run at x0 (address of image_start as the pointers shall see it). May be
- * repeated with another address: every field is written from its addend.
+ * repeated with another address: every field is written from its addend. [BT15]
  */
 relocate:
 	movz	x1, #(LAYOUT_IMAGE >> 48), lsl #48

@@ -14,7 +14,6 @@ extern char semihost_insn[], probe_insn[], probe_failed[];
 
 void exception_entry(struct exception_frame *frame);
 
-/* [EN3] [EN4] */
 void exception_entry(struct exception_frame *frame)
 {
 	unsigned ec = (frame->esr >> 26) & 0x3f;

@@ -65,6 +65,7 @@ static void log_release(unsigned long state) NO_THREAD_SAFETY_ANALYSIS
 
 /* ---- the device tree ----------------------------------------------------------------------------------------------------- */
 
+/* [BT19] */
 static _Noreturn void bad_dtb(const char *why)
 {
 	if (!console_current())
@@ -90,7 +91,7 @@ static void map_dtb_pages(paddr_t pa, uint64_t from, uint64_t size)
 		bad_dtb(mm_strerror(err));
 }
 
-/* [EN2] x0, or for an ELF loader that passes none the start of the image's GiB; read only, nothing else is probed. */
+/* x0, or for an ELF loader that passes none the start of the image's GiB; read only, nothing else is probed. [BT13] [BT14] */
 static void find_dtb(void)
 {
 	const char *why;
@@ -120,6 +121,7 @@ static void find_dtb(void)
 		bad_dtb(boot.fdt.error);
 }
 
+/* [BT25] */
 static void start_console(void)
 {
 	struct console_desc desc;
@@ -150,6 +152,7 @@ static void name_machine(void)
 
 /* ---- the RAM map --------------------------------------------------------------------------------------------------------- */
 
+/* [BT24] */
 static void build_ram_map(const struct cmdline *words)
 {
 	struct ram_extra extra[3] = {
@@ -206,6 +209,7 @@ static void build_ram_map(const struct cmdline *words)
 
 /* ---- what was asked for -------------------------------------------------------------------------------------------------- */
 
+/* [BT23] */
 static void print_tap(const char *text, size_t n)
 {
 	log_info("%.*s", (int)n, text);
@@ -217,6 +221,7 @@ static void hand_over(void *ctx, const struct page_allocator *a)
 	mmu_set_page_allocator(a);
 }
 
+/* [BT22] [BT34] */
 _Noreturn void kernel_main(void)
 {
 	static struct cmdline words;

@@ -465,6 +465,7 @@ int monitor_execute(const char *line)
 	return complain(&words[0], "no command; try help");
 }
 
+/* [BT27] */
 void monitor_run(void)
 {
 	struct console *console = console_current();

@@ -4,10 +4,12 @@
 #include "arch/aarch64/semihost.h"
 #include "arch/arch.h"
 #include "boot/backtrace.h"
+#include "boot/console/console.h"
 #include "boot/exception_report.h"
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/printf.h"
+#include "lib/string.h"
 
 /* What the first report is about, for the second one when the first cannot be read. */
 static char panic_text[512];
@@ -73,6 +75,12 @@ _Noreturn void panic(const char *fmt, ...)
 	va_end(ap);
 	if (n > 0 && (size_t)n < sizeof(panic_text) && panic_text[n - 1] == '\n')
 		panic_text[n - 1] = '\0';
+	/* A test may be listening to the log; the panic is for people. */
+	if (log_sink() != NULL && !console_has_log()) {
+		console_say("PANIC: ", 7);
+		console_say(panic_text, strlen(panic_text));
+		console_say("\n", 1);
+	}
 	log_error("PANIC: %s%s\n", panic_text, n >= (int)sizeof(panic_text) ? "..." : "");
 	log_error("backtrace:\n");
 	backtrace_print((uintptr_t)__builtin_frame_address(0));

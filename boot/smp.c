@@ -27,7 +27,6 @@ void secondary_main(uint64_t cpu);
 static struct kspace *stacks;
 static uint32_t online[MAX_CPUS];
 
-/* [EN6] */
 void secondary_main(uint64_t cpu)
 {
 	mmu_ttbr0_clear(image_paddr(empty_table));
@@ -80,6 +79,7 @@ static bool start_cpu(unsigned cpu, uint64_t mpidr)
 	return true;
 }
 
+/* [BT3] */
 void smp_start(const struct fdt *fdt, struct kspace *space)
 {
 	int cpus = fdt_find(fdt, "/cpus", 5);

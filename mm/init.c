@@ -45,6 +45,7 @@ static struct range bank_range(const struct mm_bank *bank)
 
 /* ---- what the RAM map says, in the cuts that bring-up needs ------------------------------------------------------------- */
 
+/* [BT7] [BT8] */
 bool mm_plan_bank(const struct ram_map *ram, uint64_t from, uint64_t limit, struct mm_bank *out)
 {
 	struct ram_range r;
@@ -65,7 +66,7 @@ bool mm_plan_bank(const struct ram_map *ram, uint64_t from, uint64_t limit, stru
 	return true;
 }
 
-/* Contiguous RAM that the linear map may hold (everything but no-map ranges and the image), at or after from, inside `in`. */
+/* Contiguous RAM that the linear map may hold (everything but no-map ranges and the image), at or after from, inside `in`. [BT9] [BT37] */
 static bool next_mappable(const struct ram_map *ram, uint64_t from, struct range in, struct range *out)
 {
 	struct ram_range r;
@@ -113,7 +114,7 @@ static struct range memmap_range(const struct mm_init_config *c, const struct mm
 
 /*
  * Where the bank's records would lie in free memory [at.base, at.end): mem_map first, congruent to its virtual address modulo
- * 2 MiB when it is that long (so that blocks map it), then the bitmaps, then `extra` bytes. False when there is no room.
+ * 2 MiB when it is that long (so that blocks map it), then the bitmaps, then `extra` bytes. False when there is no room. [BT33]
  */
 static bool place_records(const struct mm_init_config *c, struct mm_bank *bank, struct range at, uint64_t extra)
 {
@@ -153,7 +154,7 @@ static uint64_t linear_va(uint64_t pa)
 	return (uint64_t)(uintptr_t)phys_to_virt(paddr(pa));
 }
 
-/* An embedder's linear map is there already. */
+/* An embedder's linear map is there already. [BT35] [BT38] [IN4] */
 static void map_linear(struct mm_bringup *up, struct range r)
 {
 	if (up->tables)
@@ -170,7 +171,7 @@ static void map_memmap_at(const struct mm_init_config *c, struct range va, paddr
 		must(c->map_memmap(c->ctx, va.base, pa, va.end - va.base), "mem_map", va);
 }
 
-/* Maps the part of the bank's mem_map (stolen as one run) that lies in [va.base, va.end). */
+/* Maps the part of the bank's mem_map (stolen as one run) that lies in [va.base, va.end). [BT39] */
 static void map_memmap(const struct mm_init_config *c, const struct mm_bank *bank, struct range va)
 {
 	uint64_t offset = va.base - memmap_range(c, bank).base;
@@ -206,7 +207,7 @@ static void give(struct mm_bringup *up, struct range r)
 		     "add_memory", r);
 }
 
-/* Gives the free memory inside `in` but for [except.base, except.end). */
+/* Gives the free memory inside `in` but for [except.base, except.end). [BT4] [BT30] [IN3] */
 static void give_free(struct mm_bringup *up, struct range in, struct range except)
 {
 	struct range r;
@@ -224,7 +225,7 @@ static void give_free(struct mm_bringup *up, struct range in, struct range excep
 	}
 }
 
-/* Everything of the bank outside the window that is mapped already: linear map first, then the frames. */
+/* Everything of the bank outside the window that is mapped already: linear map first, then the frames. [BT9] */
 static void map_and_give(struct mm_bringup *up, struct range bank, struct range done, struct range records)
 {
 	const struct range sides[] = { { bank.base, min64(bank.end, done.base) },
@@ -296,7 +297,7 @@ static struct range window_memmap(const struct mm_init_config *c, const struct m
 	return memmap_range(c, &part);
 }
 
-/* Counted before anything is built: a boot that cannot finish says so with the number. */
+/* Counted before anything is built: a boot that cannot finish says so with the number. [BT11] [IN5] */
 static void count_tables(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first,
 			 struct range memmap)
 {
@@ -312,6 +313,7 @@ static void count_tables(const struct mm_init_config *c, struct mm_bringup *up, 
 		      (unsigned long)missing, pt_pool_available(c->pool), c->pool->tables);
 }
 
+/* [BT20] [IN7] */
 static void start_first_bank(const struct mm_init_config *c, struct mm_bringup *up, const struct first *first,
 			     uint64_t n_sections)
 {
@@ -390,6 +392,7 @@ static void start_bank(const struct mm_init_config *c, struct mm_bringup *up, st
 
 /* ---- all of it --------------------------------------------------------------------------------------------------------- */
 
+/* [IN8] */
 static void report_unreachable(const struct ram_map *ram, uint64_t limit)
 {
 	struct ram_range r;
@@ -400,6 +403,7 @@ static void report_unreachable(const struct ram_map *ram, uint64_t limit)
 			  (unsigned)__builtin_ctzll(limit));
 }
 
+/* [BT4] [BT12] [BT16] [BT17] [BT18] [IN1] [IN2] [IN6] */
 void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 {
 	uint64_t limit = (uint64_t)1 << (arch_pa_bits() < c->linear_bits ? arch_pa_bits() : c->linear_bits);
@@ -485,6 +489,7 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 	}
 }
 
+/* [IN9] */
 void mm_init_heap(struct mm_bringup *up)
 {
 	int order = frames_largest_free(up->frames);

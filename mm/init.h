@@ -18,7 +18,7 @@ struct mm_bank {
 	pfn_t start;
 	uint64_t pages;
 	uint32_t numa_node;
-	paddr_t metadata; /* stolen: mem_map part first, then bitmaps */
+	paddr_t metadata; /* stolen: mem_map part first, then bitmaps; when borrowed: the bitmaps, mem_map is scattered pages */
 	uint64_t metadata_bytes;
 	uint64_t memmap_bytes;
 	bool borrowed; /* metadata lies in another bank */

@@ -20,13 +20,13 @@ const struct page_allocator *mmu_page_allocator(void)
 	return __atomic_load_n(&mmu_kernel.allocator, __ATOMIC_ACQUIRE);
 }
 
-/* [M52] */
+/* [M52] [BT42] */
 int map_page(struct pgtable *pt, uint64_t va, paddr_t pa, struct pt_attrs attrs)
 {
 	return pgtable_map(pt, va, pa, PAGE_SIZE, attrs, PGTABLE_PAGES_ONLY);
 }
 
-/* [M18] [M19] */
+/* [M18] [M19] [BT42] */
 int map_block_2mb(struct pgtable *pt, uint64_t va, paddr_t pa, struct pt_attrs attrs)
 {
 	if (!IS_ALIGNED(va, BLOCK_2MB))
@@ -54,7 +54,7 @@ int identity_map_range(struct pgtable *pt, paddr_t pa, uint64_t size, struct pt_
 	return pgtable_map(pt, start, paddr(start), size, attrs, PGTABLE_MAX_2M);
 }
 
-/* [M54] */
+/* [M54] [BT43] */
 int unmap_page(struct pgtable *pt, uint64_t va)
 {
 	return pgtable_unmap(pt, va, PAGE_SIZE);

@@ -234,6 +234,7 @@ static int place_dynamic(struct ram_map *map, struct fdt *fdt)
 	return more < 0 ? MM_EINVAL : MM_OK;
 }
 
+/* [BT5] */
 static int add_memory_nodes(struct ram_map *map, struct fdt *fdt)
 {
 	struct fdt_region_iter it = { 0 };
@@ -252,6 +253,7 @@ static int add_memory_nodes(struct ram_map *map, struct fdt *fdt)
 	return more < 0 ? MM_EINVAL : MM_OK;
 }
 
+/* [BT10] */
 static int add_reservations(struct ram_map *map, struct fdt *fdt, bool *dynamic)
 {
 	struct fdt_region_iter it = { 0 };
@@ -277,7 +279,7 @@ static int add_reservations(struct ram_map *map, struct fdt *fdt, bool *dynamic)
 	return more < 0 ? MM_EINVAL : MM_OK;
 }
 
-/* The initrd and the blob itself. */
+/* The initrd and the blob itself. [BT6] */
 static int add_boot_files(struct ram_map *map, struct fdt *fdt, paddr_t dtb_pa)
 {
 	uint64_t start, end;

@@ -74,7 +74,7 @@ void stage2_destroy(struct stage2 *s, void (*free_roots)(void *ctx, unsigned ord
 	free_roots(ctx, s->root_order, s->roots);
 }
 
-/* [ST1] [ST4] [ST5] */
+/* [ST1] [ST4] [ST5] [ST20] */
 int stage2_map_region(struct stage2 *s, ipaddr_t ipa, uint64_t size, enum stage2_attr attr)
 {
 	struct pt_attrs attrs = { 0, PT_NORMAL };
@@ -97,7 +97,7 @@ int stage2_map_region(struct stage2 *s, ipaddr_t ipa, uint64_t size, enum stage2
 	return pgtable_map(&s->pt, ipa.v, paddr(ipa.v), size, attrs, 0);
 }
 
-/* [ST6] */
+/* [ST6] [ST20] */
 int stage2_unmap_region(struct stage2 *s, ipaddr_t ipa, uint64_t size)
 {
 	return pgtable_unmap(&s->pt, ipa.v, size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From ID registers to struct cpu_features. Field positions: Arm ARM DDI 0487, the register descriptions of ID_AA64*_EL1, CTR_EL0,
- * DCZID_EL0 and MIDR_EL1; how a field that grows is compared: D24.1, "Principles of the ID scheme".
+ * From ID registers to struct cpu_features. Field positions: Arm ARM DDI 0487, the register descriptions of
+ * ID_AA64*_EL1, CTR_EL0, DCZID_EL0 and MIDR_EL1; how a field that grows is compared: "Principles of the ID scheme for
+ * fields in ID registers".
  */
 #include "arch/aarch64/features.h"
 #include "arch/aarch64/insn.h"
@@ -15,7 +16,10 @@ static unsigned field(uint64_t reg, unsigned low)
 	return (unsigned)(reg >> low) & 0xf;
 }
 
-/* ID_AA64MMFR0_EL1.PARange. 52 and more bits need TCR.DS or 64 KiB pages; a value we do not know promises at least as much. */
+/*
+ * ID_AA64MMFR0_EL1.PARange. 52 and more bits need TCR.DS or 64 KiB pages; a value we do not know promises at least as
+ * much.
+ */
 static uint8_t pa_bits_of(unsigned parange)
 {
 	static const uint8_t bits[] = { 32, 36, 40, 42, 44, 48 };
@@ -23,7 +27,7 @@ static uint8_t pa_bits_of(unsigned parange)
 	return parange < ARRAY_SIZE(bits) ? bits[parange] : 48;
 }
 
-/* ---- errata, by MIDR_EL1 ---------------------------------------------------------------------------------------------- */
+/* ---- errata, by MIDR_EL1 ----------------------------------------------------------------------------------------- */
 
 #define MIDR_MODEL_MASK 0xff00fff0 /* implementer and part number; all variants and revisions */
 #define MIDR_CORTEX_A55 0x4100d050
@@ -52,7 +56,7 @@ static void apply_errata(struct cpu_features *f, uint64_t midr)
 	}
 }
 
-/* ---- one CPU ------------------------------------------------------------------------------------------------------------ */
+/* ---- one CPU ----------------------------------------------------------------------------------------------------- */
 
 /* [AR1] */
 void features_read(struct cpu_features *out)
@@ -90,12 +94,13 @@ void features_read(struct cpu_features *out)
 	apply_errata(out, READ_SYSREG(midr_el1));
 }
 
+/* [BT2] */
 void features_init(void)
 {
 	features_read(&cpu_features);
 }
 
-/* ---- all CPUs ------------------------------------------------------------------------------------------------------------ */
+/* ---- all CPUs ---------------------------------------------------------------------------------------------------- */
 
 #define TAKE_MIN(field_)                            \
 	do {                                        \
@@ -133,8 +138,8 @@ void features_merge(struct cpu_features *into, const struct cpu_features *cpu)
 }
 
 /*
- * The running system's tables, TCR and lock words depend on the first four. Range TLBIs that are under way on other CPUs would
- * reach a CPU that does not know them. The rest only makes code slower when it goes. [AR4]
+ * The running system's tables, TCR and lock words depend on the first four. Range TLBIs that are under way on other
+ * CPUs would reach a CPU that does not know them. The rest only makes code slower when it goes. [AR4]
  */
 bool features_join(void)
 {

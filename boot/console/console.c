@@ -102,6 +102,19 @@ bool console_start(const struct console_desc *desc, void *regs)
 	return false;
 }
 
+void console_say(const char *text, size_t n)
+{
+	if (console.put != NULL)
+		sink_console(text, n);
+	else
+		sink_semihost(text, n);
+}
+
+bool console_has_log(void)
+{
+	return log_sink() == sink_console || log_sink() == sink_semihost;
+}
+
 struct console *console_current(void)
 {
 	return console.put != NULL ? &console : NULL;

@@ -54,6 +54,11 @@ bool console_start(const struct console_desc *desc, void *regs);
 /* The console in use, or NULL. */
 struct console *console_current(void);
 
+/* Text straight to the console (or by semihosting), whatever the log's sink is just now: for a panic while a test listens to the log. */
+void console_say(const char *text, size_t n);
+/* Whether that is where the log goes. */
+bool console_has_log(void);
+
 /* pl011.c */
 extern const struct console_driver console_pl011, console_sbsa_uart;
 
