@@ -52,11 +52,13 @@ static struct layout layout_of(uint64_t start, uint64_t end)
 	return l;
 }
 
+/* [B15] */
 uint64_t buddy_metadata_size(uint64_t start, uint64_t pages)
 {
 	return pages ? layout_of(start, start + pages).size : 0;
 }
 
+/* [B19] */
 struct buddy *buddy_init(void *metadata, uint64_t start, uint64_t pages, uintptr_t map, uint64_t *section_table,
 			 uint32_t numa_node)
 {
@@ -80,11 +82,12 @@ struct buddy *buddy_init(void *metadata, uint64_t start, uint64_t pages, uintptr
 	b->depth = l.depth;
 	b->numa_node = numa_node;
 	b->metadata_bytes = l.size;
+	b->top[MAX_ORDER + 1] = 1;
 	memset(b->tree, 0, (size_t)l.tree_words * (MAX_ORDER + 1) * 8);
 	return b;
 }
 
-/* ---- bitmaps over more than 64 sections ---------------------------------------------------------------------------------- */
+/* ---- bitmaps over more than 64 sections [B25] ---------------------------------------------------------------------------------- */
 
 void buddy_deep_set(struct buddy *b, unsigned order, uint64_t s)
 {
@@ -193,6 +196,29 @@ static void section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 static const uint64_t buddies_above[128] = { PATHS64(0), PATHS64(64) };
 
 /*
+ * For the orders from lo to hi - 1 of one node: writes the record of the buddy on the way to frame n, and tells the nodes above of
+ * every order that was empty. all_empty: they all were; otherwise old0 and old1 say.
+ */
+static always_inline void split_orders(struct buddy *b, uint64_t n, unsigned hi, unsigned lo, unsigned level,
+				       uint64_t tag, bool all_empty, uint64_t old0, uint64_t old1) REQUIRES(b->lock)
+{
+	const struct above above = above_node(b, n, level);
+	const uintptr_t map = b->map;
+	uint64_t record = page_word(0, lo, PAGE_FREE, 0) | tag;
+
+	n &= ~(((uint64_t)1 << lo) - 1);
+	for (unsigned order = lo; order < hi; order++) {
+		uint64_t old = order == NODE_ORDERS * level ? old0 : old1, size = (uint64_t)1 << order;
+
+		record_store_at(map, n ^ size, record);
+		record += (uint64_t)1 << PAGE_WORD_ORDER_SHIFT;
+		n &= ~size;
+		if (all_empty || !(old & node_field[order - NODE_ORDERS * level]))
+			summary_set(b, &above, order, level);
+	}
+}
+
+/*
  * Frees what is left in one node of a block of order `hi` around frame n when all but its part of order `lo` is given back: one
  * buddy of each order between. The block's own bit is cleared already. tag: of the block's record.
  */
@@ -203,23 +229,17 @@ static always_inline void split_in_node(struct buddy *b, uint64_t n, unsigned hi
 	uint64_t *node = node_at(b, n, level);
 	unsigned slot = node_slot(n, level, lo - base);
 	uint64_t old0 = node[0], old1 = node[1];
-	bool from_above = hi == base + NODE_ORDERS; /* then the whole node was in use */
 	uint64_t add = buddies_above[slot];
 
-	if (!from_above)
-		add &= bit64(node_field_shift(hi - base)) - 1;
-	node[1] = old1 | add;
 	if (lo == base)
 		node[0] = old0 | bit64(slot ^ 1);
-
-	n &= ~(((uint64_t)1 << lo) - 1);
-	for (unsigned order = lo; order < hi; order++) {
-		uint64_t old = order == base ? old0 : old1;
-
-		record_store(b, n ^ (uint64_t)1 << order, page_word(0, order, PAGE_FREE, 0) | tag);
-		n &= ~((uint64_t)1 << order);
-		if (from_above || !(old & node_field[order - base]))
-			summary_set(b, n, order, level);
+	if (hi == base + NODE_ORDERS) {
+		/* From above: the whole node was in use. */
+		node[1] = old1 | add;
+		split_orders(b, n, hi, lo, level, tag, true, 0, 0);
+	} else {
+		node[1] = old1 | (add & (bit64(node_field_shift(hi - base)) - 1));
+		split_orders(b, n, hi, lo, level, tag, false, old0, old1);
 	}
 }
 
@@ -260,13 +280,19 @@ static uint64_t take_section(struct buddy *b, uint64_t s, unsigned order, uint64
 
 uint64_t buddy_split_locked(struct buddy *b, unsigned order)
 {
-	unsigned from = order;
+	const uint64_t *top = &b->top[order];
 	uint64_t n, tag;
+	unsigned from;
 
-	/* At most 19 loads of neighbouring words. A mask of orders would cost more to keep than these cost to read. */
-	while (!b->top[from])
-		if (++from > MAX_ORDER)
-			return BUDDY_NONE;
+	/*
+	 * At most 20 loads of neighbouring words, the last of which is never 0. A mask of orders would cost more to keep than
+	 * these cost to read.
+	 */
+	while (!*top)
+		top++;
+	from = (unsigned)(top - b->top);
+	if (from > MAX_ORDER)
+		return BUDDY_NONE;
 	if (from == MAX_ORDER) {
 		n = take_section(b, top_find(b, MAX_ORDER), order, &tag);
 	} else {
@@ -289,6 +315,8 @@ static always_inline bool merge_in_node(struct buddy *b, uint64_t *n, unsigned *
 	uint64_t *node = node_at(b, *n, level);
 	unsigned slot = node_slot(*n, level, *order - base);
 	uint64_t old0 = node[0], old1 = node[1];
+	const struct above above = above_node(b, *n, level);
+	const uintptr_t map = b->map;
 
 	/*
 	 * When everything else in the node is free, its free blocks are exactly the buddies on the way up: one comparison
@@ -298,9 +326,11 @@ static always_inline bool merge_in_node(struct buddy *b, uint64_t *n, unsigned *
 		node[0] = 0;
 		node[1] = old1 & NODE_FLAGS;
 		for (; *order < base + NODE_ORDERS; ++*order) {
-			record_store(b, *n | (uint64_t)1 << *order, 0);
-			*n &= ~((uint64_t)1 << *order);
-			summary_clear(b, *n, *order, level);
+			uint64_t size = (uint64_t)1 << *order;
+
+			record_store_at(map, *n | size, 0);
+			*n &= ~size;
+			summary_clear(b, &above, *order, level);
 		}
 		return false;
 	}
@@ -313,20 +343,20 @@ static always_inline bool merge_in_node(struct buddy *b, uint64_t *n, unsigned *
 		if (!(old & bit64(slot ^ 1))) {
 			*word = old | bit64(slot);
 			if (!(old & field))
-				summary_set(b, *n, *order, level);
+				summary_set(b, &above, *order, level);
 			return true;
 		}
 		*word = old & ~bit64(slot ^ 1);
 		if (!(*word & field))
-			summary_clear(b, *n, *order, level);
-		record_store(b, *n | (uint64_t)1 << *order, 0);
+			summary_clear(b, &above, *order, level);
+		record_store_at(map, *n | (uint64_t)1 << *order, 0);
 		*n &= ~((uint64_t)1 << *order);
 		++*order;
 		slot = 64 + (slot >> 1);
 	}
 }
 
-/* [B4] */
+/* [B4] [B19] */
 void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag)
 {
 	bool done = false;
@@ -362,8 +392,11 @@ static bool node_take(struct buddy *b, uint64_t n, unsigned order, unsigned leve
 	if (!(*word & bit64(slot)))
 		return false;
 	*word &= ~bit64(slot);
-	if (!(*word & node_field[j]))
-		summary_clear(b, n, order, level);
+	if (!(*word & node_field[j])) {
+		struct above a = above_node(b, n, level);
+
+		summary_clear(b, &a, order, level);
+	}
 	return true;
 }
 
@@ -462,7 +495,7 @@ static void block_give(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->
 	buddy_merge_locked(b, n, order, 0);
 }
 
-/* [B10] */
+/* [B10] [B22] */
 int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end)
 {
 	uint64_t n, next;

@@ -68,7 +68,7 @@ struct buddy {
 
 	/* Under lock. */
 	struct spinlock lock;
-	uint64_t top[MAX_ORDER + 1]; /* root word of each order's bitmap over the sections */
+	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
 	uint64_t given_pages;
 	uint64_t used_pages;
 	uint64_t peak_used_pages;

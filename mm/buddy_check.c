@@ -402,6 +402,8 @@ unsigned buddy_validate_locked(struct buddy *b)
 		check_section(b, &c, s);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		check_tree(b, &c, order);
+	if (!b->top[MAX_ORDER + 1])
+		finding(&c, "bank 0x%llx: the end mark of the search is gone\n", (ull)b->start);
 	if (c.given != b->given_pages)
 		finding(&c, "bank 0x%llx: %llu frames in blocks, %llu were given\n", (ull)b->start, (ull)c.given,
 			(ull)b->given_pages);

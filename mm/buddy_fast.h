@@ -83,6 +83,12 @@ static always_inline uint64_t record_load(const struct buddy *b, uint64_t n)
 	return __atomic_load_n(record_at(b, n), __ATOMIC_RELAXED);
 }
 
+/* map: b->map, read once. */
+static always_inline void record_store_at(uintptr_t map, uint64_t n, uint64_t word)
+{
+	__atomic_store_n((page_word_t *)(map + n * sizeof(struct page)), word, __ATOMIC_RELAXED);
+}
+
 static always_inline void record_store(const struct buddy *b, uint64_t n, uint64_t word)
 {
 	__atomic_store_n(record_at(b, n), word, __ATOMIC_RELAXED);
@@ -118,44 +124,69 @@ static always_inline uint64_t top_find(struct buddy *b, unsigned order) REQUIRES
 
 /* ---- summaries --------------------------------------------------------------------------------------------------------- */
 
-/* The node of `level` around frame n has its first free block of order: tells the nodes above. */
-static always_inline void summary_set(struct buddy *b, uint64_t n, unsigned order, unsigned level) REQUIRES(b->lock)
+/*
+ * What stands above a node, found once: the stores to bitmaps might change the bank as far as a compiler knows, so that it would
+ * look everything up again for each order.
+ */
+struct above {
+	uint64_t *mid_has, *section_has;
+	uint64_t mid_bit, section_bit;
+	uint64_t s, top_bit;
+	bool flat; /* no tree over the sections */
+};
+
+static always_inline struct above above_node(const struct buddy *b, uint64_t n, unsigned level)
+{
+	struct above a = { .s = (n >> MAX_ORDER) - b->first_section, .flat = b->depth == 1 };
+
+	if (level == 0) {
+		a.mid_has = mid_at(b, n) + NODE_HAS;
+		a.mid_bit = bit64(n >> 6);
+	}
+	if (level <= 1) {
+		a.section_has = section_at(b, n) + NODE_HAS;
+		a.section_bit = bit64(n >> 12);
+	}
+	a.top_bit = bit64(a.s);
+	return a;
+}
+
+/* The node of `level` has its first free block of order: tells those above. */
+static always_inline void summary_set(struct buddy *b, const struct above *a, unsigned order, unsigned level)
+	REQUIRES(b->lock)
 {
 	if (level == 0) {
-		uint64_t *has = mid_at(b, n) + NODE_HAS + order;
-		uint64_t old = *has;
+		uint64_t old = a->mid_has[order];
 
-		*has = old | bit64(n >> 6);
+		a->mid_has[order] = old | a->mid_bit;
 		if (old)
 			return;
 	}
 	if (level <= 1) {
-		uint64_t *has = section_at(b, n) + NODE_HAS + order;
-		uint64_t old = *has;
+		uint64_t old = a->section_has[order];
 
-		*has = old | bit64(n >> 12);
+		a->section_has[order] = old | a->section_bit;
 		if (old)
 			return;
 	}
-	top_set(b, order, (n >> MAX_ORDER) - b->first_section);
+	if (likely(a->flat))
+		b->top[order] |= a->top_bit;
+	else
+		buddy_deep_set(b, order, a->s);
 }
 
 /* It has lost its last one. */
-static always_inline void summary_clear(struct buddy *b, uint64_t n, unsigned order, unsigned level) REQUIRES(b->lock)
+static always_inline void summary_clear(struct buddy *b, const struct above *a, unsigned order, unsigned level)
+	REQUIRES(b->lock)
 {
-	if (level == 0) {
-		uint64_t *has = mid_at(b, n) + NODE_HAS + order;
-
-		if ((*has &= ~bit64(n >> 6)) != 0)
-			return;
-	}
-	if (level <= 1) {
-		uint64_t *has = section_at(b, n) + NODE_HAS + order;
-
-		if ((*has &= ~bit64(n >> 12)) != 0)
-			return;
-	}
-	top_clear(b, order, (n >> MAX_ORDER) - b->first_section);
+	if (level == 0 && (a->mid_has[order] &= ~a->mid_bit) != 0)
+		return;
+	if (level <= 1 && (a->section_has[order] &= ~a->section_bit) != 0)
+		return;
+	if (likely(a->flat))
+		b->top[order] &= ~a->top_bit;
+	else
+		buddy_deep_clear(b, order, a->s);
 }
 
 /* ---- allocation without a split ------------------------------------------------------------------------------------------- */
@@ -248,8 +279,11 @@ static always_inline bool node_put(struct buddy *b, uint64_t n, unsigned order, 
 	if (old & bit64(slot ^ 1))
 		return false;
 	*word = old | bit64(slot);
-	if (!(old & node_field[j]))
-		summary_set(b, n, order, level);
+	if (!(old & node_field[j])) {
+		struct above a = above_node(b, n, level);
+
+		summary_set(b, &a, order, level);
+	}
 	return true;
 }
 

@@ -13,6 +13,7 @@ _Static_assert(BUDDY_ALIGN > SECTION_STATE_MASK, "a section's state stands in th
 
 /* ---- bring-up ---------------------------------------------------------------------------------------------------------- */
 
+/* [B14] */
 void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_t n_sections)
 {
 	*f = (struct frames){ .map = (uintptr_t)map, .sections = sections, .n_sections = n_sections };
@@ -36,6 +37,7 @@ static bool comes_before(const struct buddy *a, const struct buddy *b)
 	return a->start < b->start;
 }
 
+/* [B14] [B22] */
 int frames_add_bank(struct frames *f, pfn_t start, uint64_t pages, uint32_t numa_node, void *metadata)
 {
 	uint64_t end = start.n + pages, last = end - 1;
@@ -68,6 +70,14 @@ int frames_add_bank(struct frames *f, pfn_t start, uint64_t pages, uint32_t numa
 	return MM_OK;
 }
 
+/* The state of frame n's section, which is in the table. Under the lock of its bank it stays. */
+static enum section_state section_of(struct frames *f, uint64_t n)
+{
+	uint64_t entry = __atomic_load_n(&f->sections[n >> MAX_ORDER], __ATOMIC_RELAXED);
+
+	return (enum section_state)(entry & SECTION_STATE_MASK);
+}
+
 /* The bank that has frame n, or NULL. */
 static struct buddy *bank_of(struct frames *f, uint64_t n)
 {
@@ -81,6 +91,7 @@ static struct buddy *bank_of(struct frames *f, uint64_t n)
 	return b && n - b->start < b->end - b->start ? b : NULL;
 }
 
+/* [BT30] */
 int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 {
 	struct buddy *b = bank_of(f, start.n);
@@ -124,7 +135,7 @@ static noinline int alloc_next(struct frames *f, struct buddy *b, unsigned order
 	return MM_ENOMEM;
 }
 
-/* [B1] [B7] [B8] [B9] */
+/* [B1] [B7] [B8] [B9] [B20] [B21] [B23] */
 int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
 {
 	struct buddy *b = flags & FRAMES_BELOW_4G ? f->low : f->banks;
@@ -147,6 +158,7 @@ int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag
 	return MM_OK;
 }
 
+/* [B16] [B20] */
 int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag)
 {
 	struct buddy *b = bank_of(f, first.n);
@@ -206,36 +218,44 @@ static void report(struct frames *f, uint64_t pa, unsigned order, int err, const
 			  (unsigned long long)caller, mm_strerror(err));
 }
 
-/* Whole sections, and everything that is wrong. */
+/* A block that must not be freed; or one that may, after all, when the section table has changed meanwhile. */
 static noinline int free_slow(struct frames *f, uint64_t n, unsigned order, uintptr_t caller)
 {
 	struct frame_info info = { .role = FRAME_FOREIGN };
 	struct buddy *b = bank_of(f, n);
-	int err = MM_EINVAL;
-	unsigned long irq;
+	int err = order > MAX_ORDER ? MM_EINVAL : MM_EFOREIGN;
 
-	if (order > MAX_ORDER)
-		goto bad;
-	err = MM_EFOREIGN;
-	if (!b)
-		goto bad;
+	if (b && order <= MAX_ORDER) {
+		unsigned long irq = spin_lock(&b->lock);
 
-	irq = spin_lock(&b->lock);
-	buddy_query_locked(b, n, &info);
-	err = judge(&info, n, order);
-	if (err == MM_OK) {
-		/* The table may have changed since it was read without the lock. */
-		if ((f->sections[n >> MAX_ORDER] & SECTION_STATE_MASK) == SECTION_WHOLE)
+		buddy_query_locked(b, n, &info);
+		err = judge(&info, n, order);
+		if (err == MM_OK && section_of(f, n) == SECTION_WHOLE)
 			buddy_free_whole_locked(b, n);
-		else
+		else if (err == MM_OK)
 			buddy_free_locked(b, n, order, record_load(b, n));
+		spin_unlock(&b->lock, irq);
 	}
-	spin_unlock(&b->lock, irq);
-	if (err == MM_OK)
-		return MM_OK;
-bad:
-	report(f, n << PAGE_SHIFT, order, err, &info, caller);
+	if (err)
+		report(f, n << PAGE_SHIFT, order, err, &info, caller);
 	return err;
+}
+
+/* A section that was handed out whole, b's, may become touched until the lock is ours. */
+static noinline int free_whole(struct frames *f, struct buddy *b, uint64_t n, unsigned order, uintptr_t caller)
+{
+	if (likely(order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES))) {
+		unsigned long irq = spin_lock(&b->lock);
+		bool good = section_of(f, n) == SECTION_WHOLE &&
+			    (record_load(b, n) & RECORD_CHECKED) == page_word(1, MAX_ORDER, PAGE_ALLOC, 0);
+
+		if (likely(good))
+			buddy_free_whole_locked(b, n);
+		spin_unlock(&b->lock, irq);
+		if (likely(good))
+			return MM_OK;
+	}
+	return free_slow(f, n, order, caller);
 }
 
 /* Section table, bank, record; then nothing else can be wrong. */
@@ -243,7 +263,7 @@ static always_inline int free_block(struct frames *f, uint64_t n, unsigned order
 {
 	if (likely(n >> MAX_ORDER < f->n_sections && order <= MAX_ORDER)) {
 		uint64_t entry = __atomic_load_n(&f->sections[n >> MAX_ORDER], __ATOMIC_RELAXED);
-		struct buddy *b = (struct buddy *)(uintptr_t)(entry - SECTION_LIVE);
+		struct buddy *b = (struct buddy *)(uintptr_t)(entry & ~SECTION_STATE_MASK);
 
 		/* LIVE is for ever, and its records were written before our lock was released to us. */
 		if (likely((entry & SECTION_STATE_MASK) == SECTION_LIVE && n - b->start < b->end - b->start)) {
@@ -256,12 +276,14 @@ static always_inline int free_block(struct frames *f, uint64_t n, unsigned order
 			spin_unlock(&b->lock, irq);
 			if (likely(good))
 				return MM_OK;
+		} else if ((entry & SECTION_STATE_MASK) == SECTION_WHOLE) {
+			return free_whole(f, b, n, order, caller);
 		}
 	}
 	return free_slow(f, n, order, caller);
 }
 
-/* [B2] [B4] [B5] [B11] */
+/* [B2] [B11] [B20] [B21] [B23] */
 int frames_free(struct frames *f, pfn_t first, unsigned order)
 {
 	return free_block(f, first.n, order, caller_address());
@@ -280,6 +302,7 @@ int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order)
 
 /* ---- questions ------------------------------------------------------------------------------------------------------------- */
 
+/* [B6] [B20] */
 void frames_query(struct frames *f, pfn_t frame, struct frame_info *out)
 {
 	struct buddy *b = bank_of(f, frame.n);
@@ -293,6 +316,7 @@ void frames_query(struct frames *f, pfn_t frame, struct frame_info *out)
 	spin_unlock(&b->lock, irq);
 }
 
+/* [B26] */
 struct page *frames_page(struct frames *f, pfn_t first)
 {
 	struct frame_info info;
@@ -303,6 +327,7 @@ struct page *frames_page(struct frames *f, pfn_t first)
 	return (struct page *)(f->map + first.n * sizeof(struct page));
 }
 
+/* [B17] */
 void frames_get_stats(struct frames *f, struct frames_stats *out)
 {
 	*out = (struct frames_stats){ .banks = f->bank_count };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of the owners of page frames. */
+/* Names of the owners of page frames. [B24] */
 #include "mm/page.h"
 
 const char *page_tag_name(unsigned tag)

@@ -834,6 +834,25 @@ TEST(B18, "the check finds two free buddies that have not been merged")
 	CHECK(contains(world_line, "two free buddies of order 0"));
 }
 
+TEST(B18, "the check finds a free block that is not in the bitmap although its neighbours are, and a lost end mark")
+{
+	struct span bank = { FRAME(GIB(1)), 8 };
+	uint64_t *leaf;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	for (unsigned i = 1; i < 8; i += 2)
+		world_add(&w, bank.start + i, 1);
+	leaf = leaf_at(world_bank(&w, 0), bank.start);
+	world_log_begin();
+	leaf[0] ^= 8;
+	CHECK_EQ(frames_validate(&w.f), MM_ECORRUPT);
+	leaf[0] ^= 8;
+	CHECK_EQ(world_log_end(), 1);
+	CHECK(contains(world_line, "free block of order 0 is not in the bitmap"));
+	corrupt(&world_bank(&w, 0)->top[MAX_ORDER + 1], 0, "the end mark of the search");
+	world_check(&w);
+}
+
 /* ---- many sections ------------------------------------------------------------------------------------------------------------------- */
 
 /* The bitmaps over sections of a large bank: whole sections in and out, at random, against the model. */

@@ -29,7 +29,8 @@ TEST(B14, "a bank that makes no sense is refused and nothing changes")
 	CHECK_EQ(frames_add_bank(&w.f, pfn(UINT64_MAX), 1, 0, spare), MM_ERANGE);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(UINT64_MAX), 2, 0, spare), MM_ERANGE);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(1), UINT64_MAX, 0, spare), MM_ERANGE);
-	CHECK_EQ(frames_add_bank(&w.f, pfn(5), UINT64_MAX - 1, 0, spare), MM_ERANGE); /* ends in the section it starts in */
+	CHECK_EQ(frames_add_bank(&w.f, pfn(5), UINT64_MAX - 1, 0, spare),
+		 MM_ERANGE); /* ends in the section it starts in */
 	CHECK_EQ(frames_add_bank(&w.f, pfn(FRAME(GIB(1)) + 0x200), 1, 0, spare), MM_EEXIST);
 	CHECK_EQ(frames_add_bank(&w.f, pfn(FRAME(GIB(1)) - 1), 2, 0, spare), MM_EEXIST);
 	CHECK(world_sum(&w) == before);
@@ -219,6 +220,28 @@ TEST_ON(TAP_HOST, B8, "a block that is asked for zeroed is zero to its last byte
 	/* Without the flag a page is not touched. */
 	CHECK(world_alloc(&w, 0, 0, TAG_TEST, &f));
 	CHECK_EQ(memory[(f.n - bank.start) * PAGE_SIZE] & 0xff, 0xa5);
+	arch_linear_base = base;
+}
+
+TEST_ON(TAP_HOST, B8, "a block that is asked for zeroed is zero also when the first bank had none")
+{
+	struct span banks[] = { { FRAME(GIB(1)), 4 }, { FRAME(GIB(4)), 1 } };
+	uintptr_t base = arch_linear_base;
+	unsigned dirty = 0;
+	char *memory;
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, 4);
+	memory = test_arena(4 * PAGE_SIZE);
+	CHECK_OR_RETURN(memory != NULL);
+	memset(memory, 0xa5, 4 * PAGE_SIZE);
+	arch_linear_base = (uintptr_t)memory - GIB(1);
+	CHECK(world_alloc(&w, 1, FRAMES_ZERO, TAG_TEST, &f));
+	for (unsigned i = 0; i < 2 * PAGE_SIZE; i++)
+		dirty += memory[i] != 0;
+	CHECK_EQ(dirty, 0);
+	CHECK_EQ(memory[2 * PAGE_SIZE] & 0xff, 0xa5);
 	arch_linear_base = base;
 }
 
