@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Data cache maintenance by address, and the fast way to zeroes. Arm ARM DDI 0487, D7.5 "Cache support"; C5.3 for the instructions.
- * No exclusives, no unaligned access: arch_dcache_*() and dcache_inval_poc() may be called before the MMU is on.
+ * Data cache maintenance by address, and the fast way to zeroes. Arm ARM DDI 0487, "Cache support"; C5.3 for the
+ * instructions. No exclusives, no unaligned access: arch_dcache_*() and dcache_inval_poc() may be called before the MMU
+ * is on.
  */
 #include "arch/aarch64/host_names.h"
 #include "arch/arch.h"
@@ -12,7 +13,7 @@
 
 /* The loops compare for equality, so that a range may end with the last byte of the address space. */
 
-/* [AR11] */
+/* [AR11] (a64_dcache_clean on the host: host_names.h; likewise below) */
 void arch_dcache_clean(const void *va, size_t size)
 {
 	uint64_t step = cpu_features.dcache_line;
@@ -27,7 +28,7 @@ void arch_dcache_clean(const void *va, size_t size)
 	dsb_sy();
 }
 
-/* [AR12] */
+/* [AR12] a64_dcache_clean_inval */
 void arch_dcache_clean_inval(const void *va, size_t size)
 {
 	uint64_t step = cpu_features.dcache_line;
@@ -43,8 +44,9 @@ void arch_dcache_clean_inval(const void *va, size_t size)
 }
 
 /*
- * [AR13] DMB: IVAC is ordered with earlier non-cacheable stores to the same line only through a barrier (Linux head.S does the
- * same). The line size is this CPU's own: a step of the merged minimum would take whole lines of ours for partial ones.
+ * [AR13] DMB: IVAC is ordered with earlier non-cacheable stores to the same line only through a barrier (Linux head.S
+ * does the same). The line size is this CPU's own: a step of the merged minimum would take whole lines of ours for
+ * partial ones.
  */
 void dcache_inval_poc(uintptr_t start, uintptr_t end)
 {
@@ -62,8 +64,8 @@ void dcache_inval_poc(uintptr_t start, uintptr_t end)
 }
 
 /*
- * [AR14] Stores up to the first DC ZVA block and after the last one. DC ZVA faults on Device memory, which is what everything is while
- * the MMU is off: arch_zero() is for afterwards.
+ * [AR14] a64_zero: stores up to the first DC ZVA block and after the last one. DC ZVA faults on Device memory, which is
+ * what everything is while the MMU is off: arch_zero() is for afterwards.
  */
 void arch_zero(void *va, size_t size)
 {

@@ -6,13 +6,16 @@
 
 uintptr_t arch_linear_base;
 
-/* TPIDR_EL1 holds the index of the CPU (not a pointer). The boot writes it on each CPU before C code that asks runs there. [AR21] */
+/* TPIDR_EL1 holds the index of the CPU (not a pointer). The boot writes it on each CPU before code that asks. [AR21] */
 unsigned arch_cpu_id(void)
 {
 	return (unsigned)READ_SYSREG(tpidr_el1);
 }
 
-/* DAIF.I and F; debug and SError stay as they are. PSTATE writes need no ISB (Arm ARM DDI 0487, C5.1.3). [AR22] */
+/*
+ * DAIF.I and F; debug and SError stay as they are. Writes of PSTATE are seen by the next instruction without ISB.
+ * [AR22]
+ */
 unsigned long arch_irq_save(void)
 {
 	unsigned long state = READ_SYSREG(daif);

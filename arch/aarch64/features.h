@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the processors can do, read from the ID registers at run time, and which of their errata matter to memory management.
- * On a machine with different cores (GS101: Cortex-A55, A76 and X1) a feature is used only when every CPU has it, and a
- * workaround is applied when one CPU needs it.
+ * What the processors can do, read from the ID registers at run time, and which of their errata matter to memory
+ * management. On a machine with different cores (GS101: Cortex-A55, A76 and X1) a feature is used only when every CPU
+ * has it, and a workaround is applied when one CPU needs it.
  */
 #ifndef ARCH_AARCH64_FEATURES_H
 #define ARCH_AARCH64_FEATURES_H
@@ -46,16 +46,20 @@ extern struct cpu_features cpu_features;
 /* What this CPU has. Uses only stack and registers: callable before the MMU is on, and on a CPU that has not joined. */
 void features_read(struct cpu_features *out);
 
-/* Sets cpu_features from the boot CPU. Callable before the MMU is on (the caller then invalidates the lines, as for all it wrote). */
+/*
+ * Sets cpu_features from the boot CPU. Callable before the MMU is on (the caller then invalidates the lines, as for all
+ * it wrote).
+ */
 void features_init(void);
 
 /* *into becomes what it and cpu have in common. */
 void features_merge(struct cpu_features *into, const struct cpu_features *cpu);
 
 /*
- * The calling secondary CPU joins: cpu_features becomes what all have in common. False, and nothing changes, when the CPU lacks what
- * cannot be given up any more (physical address bits, ASID bits, 4 KiB pages, atomics, instructions of FEAT_TLBIRANGE): it
- * must park. Called with the MMU on, before the CPU takes its first lock, while the CPU that started it waits.
+ * The calling secondary CPU joins: cpu_features becomes what all have in common. False, and nothing changes, when the
+ * CPU lacks what cannot be given up any more (physical address bits, ASID bits, 4 KiB pages, atomics, instructions of
+ * FEAT_TLBIRANGE): it must park. Called with the MMU on, before the CPU takes its first lock, while the CPU that
+ * started it waits.
  */
 must_check bool features_join(void);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Included first, by tlb.c and cache.c only. A host test program holds both arch/host's answer to arch/arch.h and these files with
- * their instructions recorded; there the latter's public functions are called a64_... (declared in arch/host/host.h).
+ * Included first, by tlb.c and cache.c only. A host test program holds both arch/host's answer to arch/arch.h and these
+ * files with their instructions recorded; there the latter's public functions are called a64_... (declared in
+ * arch/host/host.h).
  */
 #ifndef ARCH_AARCH64_HOST_NAMES_H
 #define ARCH_AARCH64_HOST_NAMES_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The only place with barriers, TLB and cache maintenance and system-register access. Every instruction is one row of INSN_LIST
- * and becomes one static inline function of that name.
+ * The only place with barriers, TLB and cache maintenance and system-register access. Every instruction is one row of
+ * INSN_LIST and becomes one static inline function of that name.
  *
  * Built freestanding for AArch64 the function is the instruction. Built into a hosted program (any machine) it calls
- * host_insn(), which arch/host/record.c appends to a recording; system registers live in a table that the test fills. So the
- * same tlb.c, cache.c, mmu_on.c and features.c run on the host, and suites check what they would execute, in which order.
+ * host_insn(), which arch/host/record.c appends to a recording; system registers live in a table that the test fills.
+ * So the same tlb.c, cache.c, mmu_on.c and features.c run on the host, and suites check what they would execute, in
+ * which order.
  */
 #ifndef ARCH_AARCH64_INSN_H
 #define ARCH_AARCH64_INSN_H
@@ -19,9 +20,9 @@
 #endif
 
 /*
- * PLAIN(name, assembly): no operand. OPERAND(name, assembly): one 64-bit register, %0.
- * Encodings: Arm ARM DDI 0487, C5.3 (caches), C5.5 (TLB), C6.2 (barriers). The range forms are of FEAT_TLBIRANGE (Armv8.4), which
- * an armv8-a assembler does not name: given as SYS; the caller asks cpu_features.tlb_range first.
+ * PLAIN(name, assembly): no operand. OPERAND(name, assembly): one 64-bit register, %0. Encodings: Arm ARM DDI 0487,
+ * C5.3 (caches), C5.5 (TLB), C6.2 (barriers). The range forms are of FEAT_TLBIRANGE (Armv8.4), which an armv8-a
+ * assembler does not name: given as SYS; the caller asks cpu_features.tlb_range first.
  */
 /* clang-format off */
 #define INSN_LIST(PLAIN, OPERAND)						\

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Values for the EL1&0 translation registers and the order in which they are written. Arm ARM DDI 0487: register descriptions of
- * TCR_EL1, TTBRn_EL1, MAIR_EL1 and SCTLR_EL1 (D24.2); D8.2 "Translation process"; "Context synchronization event" in the glossary: a
- * write to a system register is sure to be seen by what comes after an ISB, and by nothing before.
+ * Values for the EL1&0 translation registers and the order in which they are written. Arm ARM DDI 0487: register
+ * descriptions of TCR_EL1, TTBRn_EL1, MAIR_EL1 and SCTLR_EL1; "Context synchronization event" in the glossary: a write
+ * to a system register is sure to be seen by what comes after an ISB, and by nothing before.
  */
 #include "arch/aarch64/mmu_on.h"
 #include "arch/aarch64/insn.h"
@@ -10,7 +10,7 @@
 
 #define BIT(n) ((uint64_t)1 << (n))
 
-/* ---- TCR_EL1 ----------------------------------------------------------------------------------------------------------- */
+/* ---- TCR_EL1 ----------------------------------------------------------------------------------------------------- */
 
 #define TCR_T0SZ(bits) ((uint64_t)(64 - (bits)) << 0)
 #define TCR_T1SZ(bits) ((uint64_t)(64 - (bits)) << 16)
@@ -28,9 +28,10 @@
 #define INPUT_BITS 48
 
 /*
- * Bits left 0 on purpose: EPD0, EPD1 (both halves walk); A1 (ASID from TTBR0); TBI (the top byte is part of the address: a stray pointer
- * faults); HA and HD (every leaf is written with its access flag set and nothing ages pages, so hardware updates would
- * only add walker stores to tables that software owns; Cortex-A55 1024718 loses them besides); DS (48-bit descriptors).
+ * Bits left 0 on purpose: EPD0, EPD1 (both halves walk); A1 (ASID from TTBR0); TBI (the top byte is part of the
+ * address: a stray pointer faults); HA and HD (every leaf is written with its access flag set and nothing ages pages,
+ * so hardware updates would only add walker stores to tables that software owns; Cortex-A55 1024718 loses them
+ * besides); DS (48-bit descriptors).
  */
 #define TCR_FIXED                                                                                                     \
 	(TCR_T0SZ(INPUT_BITS) | TCR_T1SZ(INPUT_BITS) | TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER | TCR_TG0_4K | \
@@ -42,7 +43,7 @@ static uint64_t ips_of(unsigned pa_bits)
 	return pa_bits >= 48 ? 5 : pa_bits >= 44 ? 4 : pa_bits >= 42 ? 3 : pa_bits >= 40 ? 2 : pa_bits >= 36 ? 1 : 0;
 }
 
-/* ---- SCTLR_EL1 --------------------------------------------------------------------------------------------------------- */
+/* ---- SCTLR_EL1 --------------------------------------------------------------------------------------------------- */
 
 #define SCTLR_M BIT(0)
 #define SCTLR_A BIT(1) /* unaligned accesses fault: the code is built with -mstrict-align, so one is a bug */
@@ -64,10 +65,13 @@ static uint64_t ips_of(unsigned pa_bits)
 #define SCTLR_RES1 \
 	(SCTLR_ITD | SCTLR_SED | SCTLR_EOS | SCTLR_TSCXT | SCTLR_EIS | SCTLR_SPAN | SCTLR_NTLSMD | SCTLR_LSMAOE)
 
-/* Left 0: what EL0 may do (UMA, DZE, UCT, UCI: nobody runs there yet), big-endian data (EE, E0E), pointer authentication. */
+/*
+ * Left 0: what EL0 may do (UMA, DZE, UCT, UCI: nobody runs there yet), big-endian data (EE, E0E), pointer
+ * authentication.
+ */
 #define SCTLR_ON (SCTLR_RES1 | SCTLR_M | SCTLR_A | SCTLR_C | SCTLR_SA | SCTLR_SA0 | SCTLR_I | SCTLR_WXN)
 
-/* ---- values ---------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 /* [AR15] [AR16] */
 bool mmu_config_make(struct mmu_config *out, const struct cpu_features *f, paddr_t ttbr0_root, paddr_t ttbr1_root)
@@ -88,13 +92,13 @@ bool mmu_config_make(struct mmu_config *out, const struct cpu_features *f, paddr
 	return true;
 }
 
-/* ---- the switch ------------------------------------------------------------------------------------------------------ */
+/* ---- the switch -------------------------------------------------------------------------------------------------- */
 
 /*
  * [AR17] Each step is needed; the suite takes the barriers out one by one.
  *
- *	dsb sy			all stores to the tables are complete, for the whole system: with the MMU off they were not Normal inner
- *				shareable ones, so no weaker barrier is sure to cover them
+ *	dsb sy			all stores to the tables are complete, for the whole system: with the MMU off they were not
+ *				Normal inner shareable ones, so no weaker barrier is sure to cover them
  *	tlbi vmalle1, ic iallu	what TLB and instruction cache hold after reset, or from whoever ran before, is unknown
  *	dsb nsh			both are complete on this CPU
  *	msr ...			registers that only matter once M is set
@@ -124,9 +128,9 @@ IDMAP_TEXT void mmu_switch_on(const struct mmu_config *config)
 }
 
 /*
- * [AR18] DSB: the zeroes of the table are visible to the walker. ISB: the new TTBR0 is in force before the TLBI, otherwise a walk could
- * bring an old entry back after it. The identity map's entries are global, so a new ASID would not hide them. Local: the
- * other CPUs have a TTBR0 of their own.
+ * [AR18] DSB: the zeroes of the table are visible to the walker. ISB: the new TTBR0 is in force before the TLBI,
+ * otherwise a walk could bring an old entry back after it. The identity map's entries are global, so a new ASID would
+ * not hide them. Local: the other CPUs have a TTBR0 of their own.
  */
 void mmu_ttbr0_clear(paddr_t empty_table)
 {

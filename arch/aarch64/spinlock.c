@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ticket lock of arch/spinlock.h: take a number, wait until it is served. Fair, four bytes. A number is taken with one LSE
- * instruction where every CPU has them, with load/store exclusive elsewhere; both work on the same word, so which one a
- * CPU uses is its own business (Arm ARM DDI 0487, B2.9 "Synchronization and semaphores").
+ * The ticket lock of arch/spinlock.h: take a number, wait until it is served. Fair, four bytes. A number is taken with
+ * one LSE instruction where every CPU has them, with load/store exclusive elsewhere; both work on the same word, so
+ * which one a CPU uses is its own business (Arm ARM DDI 0487, "Synchronization and semaphores").
  *
- * Waiting is WFE: the load-acquire exclusive arms this CPU's monitor on the word, the owner's store to it clears the monitor, and that is
- * the event. No SEV is needed.
+ * Waiting is WFE: the load-acquire exclusive arms this CPU's monitor on the word, the owner's store to it clears the
+ * monitor, and that is the event. No SEV is needed.
  */
 #include "arch/aarch64/features.h"
 #include "arch/arch.h"
@@ -51,7 +51,10 @@ static void wait_for_turn(uint32_t *word, uint32_t mine)
 			 : "memory", "cc");
 }
 
-/* Interrupts go off before the number is drawn: a handler that wanted the lock then would wait for the code it interrupted. [AR19] */
+/*
+ * Interrupts go off before the number is drawn: a handler that wanted the lock would wait for whom it interrupted.
+ * [AR19]
+ */
 unsigned long spin_lock(struct spinlock *lock) NO_THREAD_SAFETY_ANALYSIS
 {
 	unsigned long state = arch_irq_save();

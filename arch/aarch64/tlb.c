@@ -7,8 +7,8 @@
  *	dsb ish		they are complete on every CPU of the inner shareable domain, walks under way included
  *	isb		nothing fetched or translated before is used after
  *
- * (Arm ARM DDI 0487, D8 "TLB maintenance instructions" and "Using break-before-make when updating translation table entries").
- * Which CPU features may be used is asked of cpu_features at each call.
+ * (Arm ARM DDI 0487, D8 "TLB maintenance instructions" and "Using break-before-make when updating translation table
+ * entries"). Which CPU features may be used is asked of cpu_features at each call.
  */
 #include "arch/aarch64/host_names.h"
 #include "arch/arch.h"
@@ -39,7 +39,7 @@
 #define RANGE_UNIT_SHIFT(scale) (5 * (scale) + 1)
 #define RANGE_MAX_PAGES ((uint64_t)RANGE_UNITS << RANGE_UNIT_SHIFT(RANGE_SCALE_LAST))
 
-/* ---- what a request becomes ------------------------------------------------------------------------------------------ */
+/* ---- what a request becomes -------------------------------------------------------------------------------------- */
 
 struct flush {
 	enum arch_regime regime;
@@ -119,8 +119,9 @@ static uint16_t asid_of(const struct arch_tlb_ctx *ctx)
 }
 
 /*
- * Waits until every CPU is done. Some cores need a second broadcast TLBI, of anything, and its DSB (peers call it the repeat-TLBI
- * workaround; features.c says which): the first DSB may come back before accesses through the old translation are complete. [AR9]
+ * Waits until every CPU is done. Some cores need a second broadcast TLBI, of anything, and its DSB (peers call it the
+ * repeat-TLBI workaround; features.c says which): the first DSB may come back before accesses through the old
+ * translation are complete. [AR9]
  */
 static void sync(enum arch_regime regime)
 {
@@ -135,22 +136,22 @@ static void sync(enum arch_regime regime)
 	isb();
 }
 
-/* ---- arch.h ---------------------------------------------------------------------------------------------------------------- */
+/* ---- arch.h ------------------------------------------------------------------------------------------------------ */
 
-/* [AR5] */
+/* [AR5] (a64_pt_publish on the host: host_names.h; likewise below) */
 void arch_pt_publish(void)
 {
 	dsb_ishst();
 	isb();
 }
 
-/* [AR6] */
+/* [AR6] a64_pt_table_ready */
 void arch_pt_table_ready(void)
 {
 	dsb_ishst();
 }
 
-/* [AR10] */
+/* [AR10] a64_tlb_flush_all */
 void arch_tlb_flush_all(const struct arch_tlb_ctx *ctx)
 {
 	dsb_ishst();
@@ -172,8 +173,8 @@ void arch_tlb_flush_all(const struct arch_tlb_ctx *ctx)
 }
 
 /*
- * [AR7] page by page; [AR8] by range: the address space from va up is cut into ranges of falling scale, each as long as possible, which
- * is exact for an even number of pages; a single page that is left over goes by address.
+ * a64_tlb_flush_range: page by page [AR7], or by range [AR8]: from va up, ranges of falling scale, each as long as
+ * possible. They are exact for an even number of pages; a single page that is left over goes by address.
  */
 void arch_tlb_flush_range(const struct arch_tlb_ctx *ctx, uint64_t va, uint64_t size, unsigned level, bool tables_too)
 {
@@ -183,8 +184,9 @@ void arch_tlb_flush_range(const struct arch_tlb_ctx *ctx, uint64_t va, uint64_t 
 	bool by_range;
 
 	/*
-	 * A leaf of a known level is one entry, whatever its size: one operation for each. A wrong level hint means that nothing need
-	 * be invalidated, so what the alignment contradicts is not believed; and the hint is about leaves, so with tables there is none.
+	 * A leaf of a known level is one entry, whatever its size: one operation for each. A wrong level hint means
+	 * that nothing need be invalidated, so what the alignment contradicts is not believed; and the hint is about
+	 * leaves, so with tables there is none.
 	 */
 	if (level >= 1 && level <= 3) {
 		unsigned leaf_shift = PAGE_SHIFT + 9 * (3 - level);
@@ -224,8 +226,9 @@ void arch_tlb_flush_range(const struct arch_tlb_ctx *ctx, uint64_t va, uint64_t 
 	}
 
 	/*
-	 * An operation by IPA leaves the entries alone that combine both stages: they are indexed by virtual address. Once the stage-2
-	 * entries are gone everywhere, all of stage 1 of this VMID goes, so that no entry is built again from an old one.
+	 * An operation by IPA leaves the entries alone that combine both stages: they are indexed by virtual address.
+	 * Once the stage-2 entries are gone everywhere, all of stage 1 of this VMID goes, so that no entry is built
+	 * again from an old one.
 	 */
 	if (ctx->regime == REGIME_STAGE2) {
 		dsb_ish();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arch/arch.h over an ordinary process. Caches and TLBs are somebody else's business here: what mm/ asks for is written to a
- * journal that suites read, and shown to host_event_hook.
+ * arch/arch.h over an ordinary process. Caches and TLBs are somebody else's business here: what mm/ asks for is written
+ * to a journal that suites read, and shown to host_event_hook.
  */
 #include "arch/host/host.h"
 #include <sched.h>
@@ -21,13 +21,14 @@ static _Thread_local struct host_event *journal;
 static _Thread_local size_t journal_capacity;
 static _Thread_local size_t journaled;
 
-/* ---- this CPU: a thread --------------------------------------------------------------------------------------------- */
+/* ---- this CPU: a thread ------------------------------------------------------------------------------------------ */
 
 void host_set_cpu_id(unsigned id)
 {
 	cpu_id = id;
 }
 
+/* [AR21] */
 unsigned arch_cpu_id(void)
 {
 	return cpu_id;
@@ -38,7 +39,7 @@ unsigned host_irq_depth(void)
 	return irq_depth;
 }
 
-/* The state is the depth before: a restore that skips a level, or comes twice, is a bug of the caller. */
+/* The state is the depth before: a restore that skips a level, or comes twice, is a bug of the caller. [AR22] */
 unsigned long arch_irq_save(void)
 {
 	return irq_depth++;
@@ -63,12 +64,13 @@ void host_set_pa_bits(unsigned bits)
 	pa_bits = bits;
 }
 
+/* [AR23] */
 unsigned arch_pa_bits(void)
 {
 	return pa_bits;
 }
 
-/* ---- the journal ----------------------------------------------------------------------------------------------------- */
+/* ---- the journal ------------------------------------------------------------------------------------------------- */
 
 void host_journal_start(struct host_event *events, size_t capacity)
 {
@@ -88,6 +90,7 @@ size_t host_journal_stop(void)
 	return journaled;
 }
 
+/* [AR24] */
 static void note(struct host_event event)
 {
 	if (host_event_hook)

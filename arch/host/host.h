@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * arch/arch.h over an ordinary process, and what tests may turn and read there: which CPU a thread plays, a journal of TLB and
- * cache calls (what mm/ asked for), and a recording of instructions (what arch/aarch64 would have executed for it).
- * Journal, recording and system registers belong to the calling thread, as they would to a CPU.
+ * arch/arch.h over an ordinary process, and what tests may turn and read there: which CPU a thread plays, a journal of
+ * TLB and cache calls (what mm/ asked for), and a recording of instructions (what arch/aarch64 would have executed for
+ * it). Journal, recording and system registers belong to the calling thread, as they would to a CPU.
  */
 #ifndef ARCH_HOST_HOST_H
 #define ARCH_HOST_HOST_H
@@ -19,7 +19,7 @@ unsigned host_irq_depth(void);
 /* What arch_pa_bits() says (48 at first). */
 void host_set_pa_bits(unsigned bits);
 
-/* ---- journal of what was asked of arch.h --------------------------------------------------------------------------- */
+/* ---- journal of what was asked of arch.h ------------------------------------------------------------------------- */
 
 enum host_op {
 	HOST_PT_PUBLISH,
@@ -47,10 +47,13 @@ size_t host_journal_count(void);
 /* Ends the journal and returns that count. */
 size_t host_journal_stop(void);
 
-/* When not NULL, sees every event at the moment it happens (a TLB model). Called by all threads; set while only one runs. */
+/*
+ * When not NULL, sees every event at the moment it happens (a TLB model). Called by all threads; set while only one
+ * runs.
+ */
 extern void (*host_event_hook)(const struct host_event *event);
 
-/* ---- recording of instructions ------------------------------------------------------------------------------------- */
+/* ---- recording of instructions ----------------------------------------------------------------------------------- */
 
 struct host_step {
 	enum insn insn;
@@ -59,8 +62,9 @@ struct host_step {
 };
 
 /*
- * Like the journal. Reads of system registers are not recorded. Two instructions also have their effect, so that arch_zero() can
- * be checked by its result: DC ZVA clears the block that DCZID_EL0 describes, INSN_store_zero its 64 bytes.
+ * Like the journal. Reads of system registers are not recorded. Two instructions also have their effect, so that
+ * arch_zero() can be checked by its result: DC ZVA clears the block that DCZID_EL0 describes, INSN_store_zero its 64
+ * bytes.
  */
 void host_record_start(struct host_step *steps, size_t capacity);
 size_t host_record_count(void);
@@ -68,12 +72,14 @@ size_t host_record_stop(void);
 /* The name of an instruction, as in INSN_LIST. */
 const char *host_insn_name(enum insn insn);
 
-/* System registers by name (lower case, as READ_SYSREG() has it). One that was never set reads as 0; a write is kept. */
+/*
+ * System registers by name (lower case, as READ_SYSREG() has it). One that was never set reads as 0; a write is kept.
+ */
 void host_sysreg_set(const char *name, uint64_t value);
 /* All read as 0 again. */
 void host_sysreg_reset(void);
 
-/* ---- arch/aarch64/{tlb,cache}.c as compiled for the host (arch/aarch64/host_names.h) -------------------------------------- */
+/* ---- arch/aarch64/{tlb,cache}.c as compiled for the host (arch/aarch64/host_names.h) ----------------------------- */
 
 void a64_pt_publish(void);
 void a64_pt_table_ready(void);

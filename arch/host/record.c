@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The recording of instructions that arch/aarch64/insn.h makes in a hosted program, and the system registers it reads there. */
+/*
+ * The recording of instructions that arch/aarch64/insn.h makes in a hosted program, and the system registers it reads
+ * there.
+ */
 #include "arch/host/host.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +59,7 @@ uint64_t host_mrs(const char *name)
 	return reg ? reg->value : 0;
 }
 
+/* [AR24] */
 static void append(enum insn insn, uint64_t operand, const char *reg)
 {
 	if (!buffer)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ticket lock of arch/spinlock.h with compiler atomics: a real lock between threads, visible to ThreadSanitizer. "Interrupts"
- * are counted per thread (arch_irq_save), so that a lock that is not given back shows.
+ * The ticket lock of arch/spinlock.h with compiler atomics: a real lock between threads, visible to ThreadSanitizer.
+ * "Interrupts" are counted per thread (arch_irq_save), so that a lock that is not given back shows.
  */
 #include "arch/arch.h"
 #include "arch/spinlock.h"
 
 #define TICKET_ONE ((uint32_t)1 << 16)
 
+/* [AR19] */
 unsigned long spin_lock(struct spinlock *lock) NO_THREAD_SAFETY_ANALYSIS
 {
 	unsigned long state = arch_irq_save();
@@ -21,6 +22,7 @@ unsigned long spin_lock(struct spinlock *lock) NO_THREAD_SAFETY_ANALYSIS
 	return state;
 }
 
+/* [AR20] */
 void spin_unlock(struct spinlock *lock, unsigned long state) NO_THREAD_SAFETY_ANALYSIS
 {
 	uint32_t old = __atomic_load_n(&lock->ticket, __ATOMIC_RELAXED);

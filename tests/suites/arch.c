@@ -14,11 +14,11 @@ static uint64_t bits(uint64_t value, unsigned low, unsigned count)
 	return value >> low & (((uint64_t)1 << count) - 1);
 }
 
-/* ---- translation registers ------------------------------------------------------------------------------------------------ */
+/* ---- translation registers --------------------------------------------------------------------------------------- */
 
 static const struct cpu_features plain = { .pa_bits = 40, .asid_bits = 8, .granule_4k = true };
 
-TEST(AR15, "TCR: 48-bit halves of 4 KiB pages, write-back inner-shareable walks, no top byte ignored")
+TEST_ON(TAP_HOST, AR15, "TCR: 48-bit halves of 4 KiB pages, write-back inner-shareable walks, no top byte ignored")
 {
 	struct mmu_config c;
 	struct cpu_features f = plain;
@@ -46,7 +46,7 @@ TEST(AR15, "TCR: 48-bit halves of 4 KiB pages, write-back inner-shareable walks,
 	CHECK_EQ(c.mair, format_mair());
 }
 
-TEST(AR15, "TCR follows the CPU: IPS is never more than it has, 16-bit ASIDs where there are")
+TEST_ON(TAP_HOST, AR15, "TCR follows the CPU: IPS is never more than it has, 16-bit ASIDs where there are")
 {
 	static const struct {
 		uint8_t pa_bits, ips;
@@ -71,7 +71,7 @@ TEST(AR15, "TCR follows the CPU: IPS is never more than it has, 16-bit ASIDs whe
 	CHECK_EQ(bits(c.tcr, 37, 27), 0);
 }
 
-TEST(AR15, "SCTLR: MMU, caches and checks on, writable never executable, RES1 bits set, the rest clear")
+TEST_ON(TAP_HOST, AR15, "SCTLR: MMU, caches and checks on, writable never executable, RES1 bits set, the rest clear")
 {
 	static const uint8_t set[] = { 0, 1, 2, 3, 4, 7, 8, 11, 12, 19, 20, 22, 23, 28, 29 };
 	uint64_t want = 0;
@@ -83,7 +83,8 @@ TEST(AR15, "SCTLR: MMU, caches and checks on, writable never executable, RES1 bi
 	CHECK_EQ(c.sctlr, want);
 }
 
-TEST(AR16, "a CPU without 4 KiB pages, and roots that no TTBR can hold, are refused and nothing is written")
+TEST_ON(TAP_HOST, AR16,
+	"a CPU without 4 KiB pages, and roots that no TTBR can hold, are refused and nothing is written")
 {
 	struct mmu_config c, before;
 	struct cpu_features f = plain;
@@ -106,7 +107,7 @@ TEST(AR16, "a CPU without 4 KiB pages, and roots that no TTBR can hold, are refu
 	CHECK(mmu_config_make(&c, &f, paddr(0), paddr(((uint64_t)1 << 40) - PAGE_SIZE)));
 }
 
-/* ---- features: several CPUs ------------------------------------------------------------------------------------------------ */
+/* ---- features: several CPUs -------------------------------------------------------------------------------------- */
 
 /* Field by field: padding is nobody's. */
 static bool same_features(const struct cpu_features *a, const struct cpu_features *b)
@@ -202,7 +203,7 @@ TEST(AR3, "a field that one CPU has less of is less for all, whichever CPU comes
 #if INSN_RECORDED
 #include "arch/host/host.h"
 
-/* ---- features: one CPU (registers as QEMU 7.2 shows them for -cpu NAME) ------------------------------------------------------- */
+/* ---- features: one CPU (registers as QEMU 7.2 shows them for -cpu NAME) ------------------------------------------ */
 
 struct id_registers {
 	const char *cpu;
@@ -438,9 +439,11 @@ TEST_ON(TAP_HOST, AR4, "a CPU that has less than what is in use may not join, an
 
 #else
 
-TEST_ON(TAP_TARGET, AR1, "what was read of this CPU agrees with its registers where they can be used")
+TEST_ON(TAP_TARGET, AR1, "what was read of this CPU agrees with the registers that the machine runs with")
 {
 	struct cpu_features f;
+	struct mmu_config c;
+	uint64_t ttbr1 = READ_SYSREG(ttbr1_el1) & 0xfffffffff000;
 
 	features_read(&f);
 	CHECK(f.granule_4k); /* or this code would not run */
@@ -449,13 +452,6 @@ TEST_ON(TAP_TARGET, AR1, "what was read of this CPU agrees with its registers wh
 	/* the system has no more than this CPU, and runs with no wider output than it has */
 	CHECK(cpu_features.pa_bits <= f.pa_bits);
 	CHECK(bits(READ_SYSREG(tcr_el1), 32, 3) <= bits(READ_SYSREG(id_aa64mmfr0_el1), 0, 4));
-}
-
-TEST_ON(TAP_TARGET, AR15, "the machine runs with the values that were computed")
-{
-	struct mmu_config c;
-	uint64_t ttbr1 = READ_SYSREG(ttbr1_el1) & 0xfffffffff000;
-
 	CHECK_OR_RETURN(mmu_config_make(&c, &cpu_features, paddr(0), paddr(ttbr1)));
 	CHECK_EQ(READ_SYSREG(tcr_el1), c.tcr);
 	CHECK_EQ(READ_SYSREG(mair_el1), c.mair);

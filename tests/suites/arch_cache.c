@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What arch/aarch64 executes to clean caches, to clear memory and to switch the MMU on: recorded on the host and held against the
- * rules, executed on the target (the switch itself has been executed when a suite runs there).
+ * What arch/aarch64 executes to clean caches, to clear memory and to switch the MMU on: recorded on the host and held
+ * against the rules, executed on the target (the switch itself has been executed when a suite runs there).
  */
 #define SUITE "arch_cache"
 #include "arch/aarch64/cache.h"
@@ -26,7 +26,7 @@ static void machine(struct cpu_features f)
 	host_sysreg_reset();
 }
 
-/* ---- caches -------------------------------------------------------------------------------------------------------------- */
+/* ---- caches ------------------------------------------------------------------------------------------------------ */
 
 /* The recording is one `insn` for each line of [first, last], in order, then DSB SY. */
 static void check_lines(size_t n, enum insn insn, uint64_t first, uint64_t last, uint64_t line)
@@ -74,6 +74,12 @@ TEST_ON(TAP_HOST, AR12, "cleaning and invalidating likewise, with the line size 
 		host_record_start(steps, ARRAY_SIZE(steps));
 		a64_dcache_clean_inval((const void *)0x1fff, 258);
 		check_lines(host_record_stop(), INSN_dc_civac, 0x2000 - line, 0x2100, line);
+	}
+	machine((struct cpu_features){ .dcache_line = 64 });
+	for (unsigned i = 0; i < ARRAY_SIZE(line_cases); i++) {
+		host_record_start(steps, ARRAY_SIZE(steps));
+		a64_dcache_clean_inval((const void *)(uintptr_t)line_cases[i].va, line_cases[i].size);
+		check_lines(host_record_stop(), INSN_dc_civac, line_cases[i].first, line_cases[i].last, 64);
 	}
 	host_record_start(steps, ARRAY_SIZE(steps));
 	a64_dcache_clean_inval((const void *)0x1000, 0);
@@ -149,7 +155,7 @@ TEST_ON(TAP_HOST, AR14,
 	CHECK_EQ(wrong, 0);
 }
 
-/* ---- switching the MMU on ------------------------------------------------------------------------------------------------- */
+/* ---- switching the MMU on ---------------------------------------------------------------------------------------- */
 
 static bool writes(const struct host_step *s, const char *reg)
 {

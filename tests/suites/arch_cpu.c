@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lock, interrupts and CPU numbers: the same in both worlds; and what the host writes down for other suites to read. */
+/*
+ * The lock, interrupts and CPU numbers: the same in both worlds; and what the host writes down for other suites to
+ * read.
+ */
 #define SUITE "arch_cpu"
 #include "arch/aarch64/features.h"
 #include "arch/aarch64/insn.h"
@@ -12,7 +15,7 @@
 #include "arch/host/host.h"
 #include <pthread.h>
 
-/* ---- the host's own answers ---------------------------------------------------------------------------------------------- */
+/* ---- the host's own answers -------------------------------------------------------------------------------------- */
 
 static size_t hooked;
 static void count_event(const struct host_event *event)
@@ -133,6 +136,8 @@ static void *contend(void *arg)
 
 		*bad += inside++ != 0;
 		shared_count++;
+		if (i % 64 == 0)
+			arch_cpu_relax(); /* let others run into the lock */
 		*bad += --inside != 0;
 		*bad += host_irq_depth() != 1;
 		spin_unlock(&shared_lock, state);
@@ -170,7 +175,8 @@ static void *wait_in_line(void *arg)
 {
 	unsigned long state = spin_lock(&shared_lock);
 
-	turn_order[turns++] = ((struct waiter *)arg)->index;
+	turn_order[turns] = ((struct waiter *)arg)->index;
+	__atomic_store_n(&turns, turns + 1, __ATOMIC_RELAXED);
 	spin_unlock(&shared_lock, state);
 	return NULL;
 }
@@ -189,6 +195,9 @@ TEST_ON(TAP_HOST, AR19, "who waits is served in the order of coming")
 		while (started && __atomic_load_n(&shared_lock.ticket, __ATOMIC_RELAXED) >> 16 != i + 2)
 			arch_cpu_relax();
 	}
+	for (unsigned i = 0; i < 100; i++)
+		arch_cpu_relax();
+	CHECK_EQ(__atomic_load_n(&turns, __ATOMIC_RELAXED), 0); /* nobody is in while we are */
 	spin_unlock(&shared_lock, state);
 	CHECK_OR_RETURN(started);
 	for (unsigned i = 0; i < WAITERS; i++)
@@ -241,7 +250,7 @@ TEST_ON(TAP_TARGET, AR19, "load/store exclusive and LSE make the same lock")
 
 #endif
 
-/* ---- lock and interrupts, both worlds --------------------------------------------------------------------------------------- */
+/* ---- lock and interrupts, both worlds ---------------------------------------------------------------------------- */
 
 TEST(AR19, "taking a lock draws a ticket and masks interrupts; giving it back serves the next one and restores them")
 {

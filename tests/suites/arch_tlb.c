@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What arch/aarch64 executes for a TLB request: instructions, operands, order. On the host the instructions are recorded and held
- * against rules of the architecture that are written down here a second time, independent of the code; every barrier is
- * also taken out of the recording, and the rules must notice. On the target the same requests are executed: an encoding
- * that the CPU does not know would fault.
+ * What arch/aarch64 executes for a TLB request: instructions, operands, order. On the host the instructions are
+ * recorded and held against rules of the architecture that are written down here a second time, independent of the
+ * code; every barrier is also taken out of the recording, and the rules must notice. On the target the same requests
+ * are executed: an encoding that the CPU does not know would fault.
  */
 #define SUITE "arch_tlb"
 #include "arch/aarch64/features.h"
@@ -39,7 +39,7 @@ static size_t record_range(const struct arch_tlb_ctx *ctx, uint64_t va, uint64_t
 	return host_record_stop();
 }
 
-/* ---- the rules of TLB maintenance -------------------------------------------------------------------------------------- */
+/* ---- the rules of TLB maintenance -------------------------------------------------------------------------------- */
 
 static bool is_barrier(enum insn i)
 {
@@ -185,7 +185,7 @@ TEST_ON(TAP_HOST, AR10, "flushing a whole context is one operation of its regime
 	CHECK_EQ(steps[1].operand, (uint64_t)0x00cd << 48); /* ASID[15:8] is RES0 */
 }
 
-/* ---- what a TLBI operand says, decoded from the Arm ARM's description of each instruction -------------------------------------- */
+/* ---- what a TLBI operand says, decoded from the Arm ARM's description of each instruction ------------------------ */
 
 struct decoded {
 	enum arch_regime regime;
@@ -268,8 +268,9 @@ static uint64_t held(const struct decoded *d, uint64_t va)
 }
 
 /*
- * The recording's operations are of the right kind and, one after the other, cover [va, va + pages) and nothing else. stride: bytes from
- * one operation by address to the next. False without a word: the caller counts, millions of cases go through here.
+ * The recording's operations are of the right kind and, one after the other, cover [va, va + pages) and nothing else.
+ * stride: bytes from one operation by address to the next. False without a word: the caller counts, millions of cases
+ * go through here.
  */
 static bool covers_exactly(size_t n, const struct arch_tlb_ctx *ctx, uint64_t va, uint64_t pages, uint64_t stride,
 			   unsigned level, bool tables)
