@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buddy of one bank: its metadata, sections that come to life, splitting, merging, taking an exact block. The fast halves
- * are in mm/buddy_fast.h, the questions and the check in mm/buddy_check.c.
+ * The buddy of one bank: its metadata, sections that come to life, splitting, merging, taking an exact block. The fast
+ * halves are in mm/buddy_fast.h, the questions and the check in mm/buddy_check.c.
  */
 #include "mm/buddy.h"
 #include "arch/arch.h"
@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "mm/buddy_fast.h"
 
-/* ---- metadata --------------------------------------------------------------------------------------------------------- */
+/* ---- metadata ---------------------------------------------------------------------------------------------------- */
 
 /* Offsets in bytes from the bank's metadata; every part is a multiple of 64 bytes. */
 struct layout {
@@ -87,7 +87,7 @@ struct buddy *buddy_init(void *metadata, uint64_t start, uint64_t pages, uintptr
 	return b;
 }
 
-/* ---- bitmaps over more than 64 sections [B25] ---------------------------------------------------------------------------------- */
+/* ---- bitmaps over more than 64 sections [B25] -------------------------------------------------------------------- */
 
 void buddy_deep_set(struct buddy *b, unsigned order, uint64_t s)
 {
@@ -135,7 +135,7 @@ uint64_t buddy_deep_find(struct buddy *b, unsigned order)
 	return s << 6 | lowest_bit(words[s]);
 }
 
-/* ---- sections ------------------------------------------------------------------------------------------------------------ */
+/* ---- sections ---------------------------------------------------------------------------------------------------- */
 
 static enum section_state section_state(const struct buddy *b, uint64_t n) REQUIRES(b->lock)
 {
@@ -163,8 +163,8 @@ static void zero_bytes(uintptr_t start, uintptr_t end)
 }
 
 /*
- * The section at frame n gets metadata: zero nodes and zero records, of its part of the bank only. Zeroing is the first access,
- * so garbage from before the boot is never believed. [B12]
+ * The section at frame n gets metadata: zero nodes and zero records, of its part of the bank only. Zeroing is the first
+ * access, so garbage from before the boot is never believed. [B12]
  */
 static void section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 {
@@ -181,7 +181,7 @@ static void section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 	section_become(b, n, SECTION_LIVE);
 }
 
-/* ---- split --------------------------------------------------------------------------------------------------------------- */
+/* ---- split ------------------------------------------------------------------------------------------------------- */
 
 /* Free bits, in word 1 of a node, of the buddies of slot s, of its parent, and so on up to the largest order. */
 #define SLOT_UP(s) (64 + ((s) >> 1))
@@ -196,8 +196,8 @@ static void section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 static const uint64_t buddies_above[128] = { PATHS64(0), PATHS64(64) };
 
 /*
- * For the orders from lo to hi - 1 of one node: writes the record of the buddy on the way to frame n, and tells the nodes above of
- * every order that was empty. all_empty: they all were; otherwise old0 and old1 say.
+ * For the orders from lo to hi - 1 of one node: writes the record of the buddy on the way to frame n, and tells the
+ * nodes above of every order that was empty. all_empty: they all were; otherwise old0 and old1 say.
  */
 static always_inline void split_orders(struct buddy *b, uint64_t n, unsigned hi, unsigned lo, unsigned level,
 				       uint64_t tag, bool all_empty, uint64_t old0, uint64_t old1) REQUIRES(b->lock)
@@ -219,8 +219,8 @@ static always_inline void split_orders(struct buddy *b, uint64_t n, unsigned hi,
 }
 
 /*
- * Frees what is left in one node of a block of order `hi` around frame n when all but its part of order `lo` is given back: one
- * buddy of each order between. The block's own bit is cleared already. tag: of the block's record.
+ * Frees what is left in one node of a block of order `hi` around frame n when all but its part of order `lo` is given
+ * back: one buddy of each order between. The block's own bit is cleared already. tag: of the block's record.
  */
 static always_inline void split_in_node(struct buddy *b, uint64_t n, unsigned hi, unsigned lo, unsigned level,
 					uint64_t tag) REQUIRES(b->lock)
@@ -262,7 +262,9 @@ static void split(struct buddy *b, uint64_t n, unsigned from, unsigned order, ui
 		split_in_node(b, n, from, order, 0, tag);
 }
 
-/* Takes the whole section s (from the bank's first) for a block of `order`; *tag: of its record, 0 where there is none. */
+/*
+ * Takes the whole section s (from the bank's first) for a block of `order`; *tag: of its record, 0 where there is none.
+ */
 static uint64_t take_section(struct buddy *b, uint64_t s, unsigned order, uint64_t *tag) REQUIRES(b->lock)
 {
 	uint64_t n = (s + b->first_section) << MAX_ORDER;
@@ -285,8 +287,8 @@ uint64_t buddy_split_locked(struct buddy *b, unsigned order)
 	unsigned from;
 
 	/*
-	 * At most 20 loads of neighbouring words, the last of which is never 0. A mask of orders would cost more to keep than
-	 * these cost to read.
+	 * At most 20 loads of neighbouring words, the last of which is never 0. A mask of orders would cost more to
+	 * keep than these cost to read.
 	 */
 	while (!*top)
 		top++;
@@ -303,11 +305,11 @@ uint64_t buddy_split_locked(struct buddy *b, unsigned order)
 	return n;
 }
 
-/* ---- merge --------------------------------------------------------------------------------------------------------------- */
+/* ---- merge ------------------------------------------------------------------------------------------------------- */
 
 /*
- * Merges the block at *n, of *order, inside one node as far as it goes. True: it has ended there, and its bit is set. False: the
- * node is one free block now; *n and *order are that block, which belongs into the node above.
+ * Merges the block at *n, of *order, inside one node as far as it goes. True: it has ended there, and its bit is set.
+ * False: the node is one free block now; *n and *order are that block, which belongs into the node above.
  */
 static always_inline bool merge_in_node(struct buddy *b, uint64_t *n, unsigned *order, unsigned level) REQUIRES(b->lock)
 {
@@ -319,8 +321,8 @@ static always_inline bool merge_in_node(struct buddy *b, uint64_t *n, unsigned *
 	const uintptr_t map = b->map;
 
 	/*
-	 * When everything else in the node is free, its free blocks are exactly the buddies on the way up: one comparison
-	 * instead of a test for each order.
+	 * When everything else in the node is free, its free blocks are exactly the buddies on the way up: one
+	 * comparison instead of a test for each order.
 	 */
 	if (old0 == (slot < 64 ? bit64(slot ^ 1) : 0) && (old1 & ~NODE_FLAGS) == buddies_above[slot]) {
 		node[0] = 0;
@@ -380,7 +382,7 @@ void buddy_free_whole_locked(struct buddy *b, uint64_t n)
 	b->frees++;
 }
 
-/* ---- an exact block ------------------------------------------------------------------------------------------------------ */
+/* ---- an exact block ---------------------------------------------------------------------------------------------- */
 
 /* Clears the free bit of the block of order < MAX_ORDER at n, if it is set. */
 static bool node_take(struct buddy *b, uint64_t n, unsigned order, unsigned level) REQUIRES(b->lock)
@@ -427,7 +429,7 @@ int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag)
 	return MM_OK;
 }
 
-/* ---- giving frames --------------------------------------------------------------------------------------------------------- */
+/* ---- giving frames ----------------------------------------------------------------------------------------------- */
 
 /* The order of the largest aligned block that starts at n and ends at or before end. */
 static unsigned largest_order(uint64_t n, uint64_t end)

@@ -1,26 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buddy allocator of one bank: hierarchical bitmaps of free blocks, orders 0 (4 KiB) to 18 (1 GiB), lowest address first.
+ * The buddy allocator of one bank: hierarchical bitmaps of free blocks, orders 0 (4 KiB) to 18 (1 GiB), lowest first.
  *
- * State lives outside what it describes: a free page is never read or written. A bank has three kinds of node, each an array
- * of 64-bit words that covers 64 nodes of the kind below:
+ * State lives outside what it describes: a free page is never read or written. A bank has three kinds of node, each an
+ * array of 64-bit words that covers 64 nodes of the kind below:
  *
- *	leaf	(64 pages, 256 KiB)	word 0, 1: free blocks of orders 0 to 5
- *	mid	(64 leaves, 16 MiB)	word 0, 1: free blocks of orders 6 to 11; word 2 + k: leaves with a free block of order k
- *	section (64 mids, 1 GiB)	word 0, 1: orders 12 to 17; word 2 + k: mids with a free block of order k; word 14: frames given
+ *	leaf	 64 pages, 256 KiB	words 0, 1: free blocks of orders 0 to 5
+ *	mid	 64 leaves, 16 MiB	words 0, 1: orders 6 to 11; word 2 + k: leaves with a free block of order k
+ *	section	 64 mids, 1 GiB		words 0, 1: orders 12 to 17; word 2 + k: mids with a free block of order k;
+ *					word 14: how many frames have been given to the allocator
  *
- * The 126 free bits of a node are a binary tree stored bottom up: slot 0..63 the smallest order, 64..95 the next, ..., 124 and
- * 125 the largest. The parent of slot s is 64 + s / 2, its buddy s ^ 1: a merge test is one bit in the same word, and a buddy
- * below the bank's base or in a hole has a bit that is never set, so that nothing outside the bank is ever looked up. Slots 126
- * and 127 of leaf and mid are flags: something / everything under this node has been given to the allocator.
+ * The 126 free bits of a node are a binary tree stored bottom up: slot 0..63 the smallest order, 64..95 the next, ...,
+ * 124 and 125 the largest. The parent of slot s is 64 + s / 2, its buddy s ^ 1: a merge test is one bit in the same
+ * word, and a buddy below the bank's base or in a hole has a bit that is never set, so that nothing outside the bank is
+ * ever looked up. Slots 126 and 127 of leaf and mid are flags: something / everything under this node has been given to
+ * the allocator.
  *
- * Above the sections stands, for each order, a bitmap of the sections that have a free block of it (order 18: that are free as a
- * whole), with up to two levels of summary when there are more than 64. Finding is a chain of count-trailing-zeros.
+ * Above the sections stands, for each order, a bitmap of the sections that have a free block of it (order 18: that are
+ * free as a whole), with up to two levels of summary when there are more than 64. Finding is a chain of
+ * count-trailing-zeros.
  *
- * A section is touched first when it is needed: its nodes and its part of mem_map are zeroed then and never read before.
+ * A section is touched first when it is needed: its nodes and its part of mem_map are zeroed then and never read
+ * before.
  *
- * The caller holds bank->lock for every function that says _locked. Nothing here knows of more than one bank. Works with the MMU
- * on only (locks need Normal cacheable memory).
+ * The caller holds bank->lock for every function that says _locked. Nothing here knows of more than one bank. Works
+ * with the MMU on only (locks need Normal cacheable memory).
  */
 #ifndef MM_BUDDY_H
 #define MM_BUDDY_H
@@ -30,8 +34,9 @@
 #include "mm/page.h"
 
 /*
- * What the section table (one word for each GiB of physical address space) says in its low bits; the rest of the word is the
- * address of the bank. 0 before any bank is there. States change under the bank's lock; a section that is LIVE stays so.
+ * What the section table (one word for each GiB of physical address space) says in its low bits; the rest of the word
+ * is the address of the bank. 0 before any bank is there. States change under the bank's lock; a section that is LIVE
+ * stays so.
  */
 enum section_state {
 	SECTION_NONE = 0,      /* no RAM */
@@ -91,8 +96,8 @@ struct frame_info {
 uint64_t buddy_metadata_size(uint64_t start, uint64_t pages);
 
 /*
- * Makes a bank of frames [start, start + pages) in metadata (aligned to BUDDY_ALIGN, garbage), everything absent. The caller has
- * checked the range, and writes the section table.
+ * Makes a bank of frames [start, start + pages) in metadata (aligned to BUDDY_ALIGN, garbage), everything absent. The
+ * caller has checked the range, and writes the section table.
  */
 struct buddy *buddy_init(void *metadata, uint64_t start, uint64_t pages, uintptr_t map, uint64_t *section_table,
 			 uint32_t numa_node);
@@ -104,8 +109,8 @@ must_check int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end) R
 must_check int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag) REQUIRES(b->lock);
 
 /*
- * The slow half of buddy_alloc_locked(): takes the lowest free block of the smallest sufficient order off the bitmaps and splits
- * it; returns the first frame, or BUDDY_NONE.
+ * The slow half of buddy_alloc_locked(): takes the lowest free block of the smallest sufficient order off the bitmaps
+ * and splits it; returns the first frame, or BUDDY_NONE.
  */
 uint64_t buddy_split_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
 
@@ -122,8 +127,8 @@ void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out) REQ
 int buddy_largest_locked(struct buddy *b) REQUIRES(b->lock);
 
 /*
- * Adds the number of free blocks of each order to counts[MAX_ORDER + 1]. Takes the lock for 16 MiB at a time: exact when nobody
- * else allocates. Reads the nodes of live sections that have something free.
+ * Adds the number of free blocks of each order to counts[MAX_ORDER + 1]. Takes the lock for 16 MiB at a time: exact
+ * when nobody else allocates. Reads the nodes of live sections that have something free.
  */
 void buddy_count_free(struct buddy *b, uint64_t *counts) EXCLUDES(b->lock);
 

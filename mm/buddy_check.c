@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a bank can say about itself: the block around a frame, how much is free, and whether all of its state agrees. The check
- * derives everything again from the records of mem_map and shares with mm/buddy.c only the geometry of the nodes.
+ * What a bank can say about itself: the block around a frame, how much is free, and whether all of its state agrees.
+ * The check derives everything again from the records of mem_map and shares with mm/buddy.c only the geometry of the
+ * nodes.
  */
 #include "lib/log.h"
 #include "mm/buddy.h"
@@ -12,7 +13,7 @@ static enum section_state section_state(const struct buddy *b, uint64_t n) REQUI
 	return (enum section_state)(b->section_table[n >> MAX_ORDER] & SECTION_STATE_MASK);
 }
 
-/* ---- questions --------------------------------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------------------------- */
 
 /* [B6] */
 void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out)
@@ -128,7 +129,7 @@ void buddy_count_free(struct buddy *b, uint64_t *counts)
 	}
 }
 
-/* ---- the check ---------------------------------------------------------------------------------------------------------- */
+/* ---- the check --------------------------------------------------------------------------------------------------- */
 
 struct check {
 	unsigned findings;
@@ -153,7 +154,10 @@ static bool bit_is_set(const struct buddy *b, uint64_t n, unsigned order)
 	return node_at(b, n, level)[slot >> 6] >> (slot & 63) & 1;
 }
 
-/* The record of frame n, which is inside no block before it, in a section that ends (for this bank) at end. The block's length. */
+/*
+ * The record of frame n, which is inside no block before it, in a section that ends (for this bank) at end. The block's
+ * length.
+ */
 static uint64_t check_head(struct buddy *b, struct check *c, uint64_t n, uint64_t word, uint64_t start, uint64_t end)
 	REQUIRES(b->lock)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside of the buddy: how a frame number leads to a node and a bit (mm/buddy.h has the picture), and the allocation without a
- * split and the free without a merge, inline for mm/frames.c. Private to mm/buddy*.c and mm/frames.c.
+ * Inside of the buddy: how a frame number leads to a node and a bit (mm/buddy.h has the picture), and the allocation
+ * without a split and the free without a merge, inline for mm/frames.c. Private to mm/buddy*.c and mm/frames.c.
  */
 #ifndef MM_BUDDY_FAST_H
 #define MM_BUDDY_FAST_H
@@ -94,7 +94,7 @@ static always_inline void record_store(const struct buddy *b, uint64_t n, uint64
 	__atomic_store_n(record_at(b, n), word, __ATOMIC_RELAXED);
 }
 
-/* ---- bitmaps over sections; s counts from the bank's first section ------------------------------------------------------- */
+/* ---- bitmaps over sections; s counts from the bank's first section ----------------------------------------------- */
 
 void buddy_deep_set(struct buddy *b, unsigned order, uint64_t s) REQUIRES(b->lock);
 void buddy_deep_clear(struct buddy *b, unsigned order, uint64_t s) REQUIRES(b->lock);
@@ -122,11 +122,11 @@ static always_inline uint64_t top_find(struct buddy *b, unsigned order) REQUIRES
 	return likely(b->depth == 1) ? lowest_bit(b->top[order]) : buddy_deep_find(b, order);
 }
 
-/* ---- summaries --------------------------------------------------------------------------------------------------------- */
+/* ---- summaries --------------------------------------------------------------------------------------------------- */
 
 /*
- * What stands above a node, found once: the stores to bitmaps might change the bank as far as a compiler knows, so that it would
- * look everything up again for each order.
+ * What stands above a node, found once: the stores to bitmaps might change the bank as far as a compiler knows, so that
+ * it would look everything up again for each order.
  */
 struct above {
 	uint64_t *mid_has, *section_has;
@@ -189,9 +189,12 @@ static always_inline void summary_clear(struct buddy *b, const struct above *a, 
 		buddy_deep_clear(b, order, a->s);
 }
 
-/* ---- allocation without a split ------------------------------------------------------------------------------------------- */
+/* ---- allocation without a split ---------------------------------------------------------------------------------- */
 
-/* Clears the lowest free bit of the node's j-th order (there is one); *n: in units of the node's children. Whether others are left. */
+/*
+ * Clears the lowest free bit of the node's j-th order (there is one); *n: in units of the node's children. Whether
+ * others are left.
+ */
 static always_inline bool node_pop(uint64_t *node, unsigned j, uint64_t *n)
 {
 	uint64_t *word = node + (j != 0);
@@ -266,7 +269,7 @@ static always_inline uint64_t buddy_alloc_locked(struct buddy *b, unsigned order
 	return n;
 }
 
-/* ---- free without a merge --------------------------------------------------------------------------------------------------- */
+/* ---- free without a merge ---------------------------------------------------------------------------------------- */
 
 /* Sets the block's free bit, unless its buddy is free. */
 static always_inline bool node_put(struct buddy *b, uint64_t n, unsigned order, unsigned level) REQUIRES(b->lock)

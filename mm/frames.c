@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The public page allocator: which bank is asked, who may give a frame back, and what is said when somebody must not. What
- * happens inside a bank is mm/buddy*.
+ * The public page allocator: which bank is asked, who may give a frame back, and what is said when somebody must not.
+ * What happens inside a bank is mm/buddy*.
  */
 #include "mm/frames.h"
 #include "arch/arch.h"
@@ -11,7 +11,7 @@
 _Static_assert(FRAMES_SECTION_BYTES == sizeof(uint64_t), "an entry of the section table is one word");
 _Static_assert(BUDDY_ALIGN > SECTION_STATE_MASK, "a section's state stands in the low bits of its bank's address");
 
-/* ---- bring-up ---------------------------------------------------------------------------------------------------------- */
+/* ---- bring-up ---------------------------------------------------------------------------------------------------- */
 
 /* [B14] */
 void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_t n_sections)
@@ -106,7 +106,7 @@ int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 	return err;
 }
 
-/* ---- allocation ---------------------------------------------------------------------------------------------------------- */
+/* ---- allocation -------------------------------------------------------------------------------------------------- */
 
 static noinline uint64_t alloc_from(struct buddy *b, unsigned order, unsigned tag)
 {
@@ -177,7 +177,7 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 	return err;
 }
 
-/* ---- free ---------------------------------------------------------------------------------------------------------------- */
+/* ---- free -------------------------------------------------------------------------------------------------------- */
 
 /* What of a record must be as expected: all but tag and aux. */
 #define RECORD_CHECKED ~(PAGE_WORD_TAG_MASK | PAGE_WORD_AUX_MASK)
@@ -208,11 +208,12 @@ static void report(struct frames *f, uint64_t pa, unsigned order, int err, const
 {
 	__atomic_fetch_add(&f->bad_frees, 1, __ATOMIC_RELAXED);
 	if (info->role == FRAME_ALLOC || info->role == FRAME_FREE)
-		log_error(
-			"frames: bad free of 0x%llx, order %u, by 0x%llx: %s (%s block at 0x%llx, order %u, tag %s, %u references)\n",
-			(unsigned long long)pa, order, (unsigned long long)caller, mm_strerror(err),
-			info->role == FRAME_FREE ? "free" : "allocated", (unsigned long long)pfn_to_paddr(info->head).v,
-			info->order, page_tag_name(info->tag), info->ref);
+		log_error("frames: bad free of 0x%llx, order %u, by 0x%llx: %s (%s block at 0x%llx, order %u, "
+			  "tag %s, %u references)\n",
+			  (unsigned long long)pa, order, (unsigned long long)caller, mm_strerror(err),
+			  info->role == FRAME_FREE ? "free" : "allocated",
+			  (unsigned long long)pfn_to_paddr(info->head).v, info->order, page_tag_name(info->tag),
+			  info->ref);
 	else
 		log_error("frames: bad free of 0x%llx, order %u, by 0x%llx: %s\n", (unsigned long long)pa, order,
 			  (unsigned long long)caller, mm_strerror(err));
@@ -300,7 +301,7 @@ int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order)
 	return free_block(f, paddr_to_pfn(pa).n, order, caller_address());
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------------------------- */
+/* ---- questions --------------------------------------------------------------------------------------------------- */
 
 /* [B6] [B20] */
 void frames_query(struct frames *f, pfn_t frame, struct frame_info *out)

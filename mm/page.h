@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One record for each 4 KiB page of RAM: the mem_map. A vmemmap: map + pfn is the record of frame pfn, whether or not the
- * frames between two banks exist; only the parts that describe RAM are backed.
+ * One record for each 4 KiB page of RAM: the mem_map. A vmemmap: map + pfn is the record of frame pfn, whether or not
+ * the frames between two banks exist; only the parts that describe RAM are backed.
  *
- * All-zero means "belongs to no block of its own": a reserved page, a hole, or the inside of a block whose head says so.
- * Blocks are naturally aligned, so the head of an inner page is found in at most 18 probes.
+ * All-zero means "belongs to no block of its own": a reserved page, a hole, or the inside of a block whose head says
+ * so. Blocks are naturally aligned, so the head of an inner page is found in at most 18 probes.
  */
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
@@ -45,8 +45,9 @@ struct page {
 _Static_assert(sizeof(struct page) == 8, "mem_map is 8 bytes a page: 2 MiB for each 1 GiB section");
 
 /*
- * The same record as one word, for code that reads or writes all of it at once: ref in bits 31:0, order 36:32, state 39:37,
- * tag 47:40, aux 63:48 (how both compilers lay out the bit-fields above on a little-endian machine; a test compares).
+ * The same record as one word, for code that reads or writes all of it at once: ref in bits 31:0, order 36:32, state
+ * 39:37, tag 47:40, aux 63:48 (how both compilers lay out the bit-fields above on a little-endian machine; a test
+ * compares).
  */
 typedef uint64_t __attribute__((may_alias)) page_word_t;
 

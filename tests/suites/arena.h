@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory for a test, in both worlds. On the host it is reserved address space that costs nothing until it is touched, so that the
- * metadata of a terabyte can be laid out; in the kernel it comes from the kernel's own page frames, a few MiB at most.
+ * Memory for a test, in both worlds. On the host it is reserved address space that costs nothing until it is touched,
+ * so that the metadata of a terabyte can be laid out; in the kernel it comes from the kernel's own page frames, a few
+ * MiB at most.
  */
 #ifndef TESTS_SUITES_ARENA_H
 #define TESTS_SUITES_ARENA_H

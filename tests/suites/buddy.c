@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One bank: splitting, merging, sections that come to life, edges, exact blocks, every state of sixteen pages, and the check. */
+/*
+ * One bank: splitting, merging, sections that come to life, edges, exact blocks, every state of sixteen pages, and the
+ * check.
+ */
 #define SUITE "buddy"
 #include "tests/suites/frames_world.h"
 
 static struct world w;
 
-/* ---- records ----------------------------------------------------------------------------------------------------------------- */
+/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 TEST(B24, "a record as one word has the fields of struct page, and every tag has a name")
 {
@@ -33,7 +36,7 @@ TEST(B24, "a record as one word has the fields of struct page, and every tag has
 	CHECK(!strcmp(page_tag_name(UINT32_MAX), "user"));
 }
 
-/* ---- split and merge --------------------------------------------------------------------------------------------------------- */
+/* ---- split and merge --------------------------------------------------------------------------------------------- */
 
 TEST(B3, "a larger block is split down to the order asked for, and every half stays free")
 {
@@ -140,7 +143,7 @@ TEST(B4, "buddies merge only within their order, and never across a section")
 	world_check(&w);
 }
 
-/* ---- giving ------------------------------------------------------------------------------------------------------------------- */
+/* ---- giving ------------------------------------------------------------------------------------------------------ */
 
 TEST(B10, "frames are given once: what overlaps in any way is refused and changes nothing")
 {
@@ -229,7 +232,7 @@ TEST(B10, "a range outside the bank, empty, or too long is MM_EINVAL; a whole se
 	world_check(&w);
 }
 
-/* ---- sections ------------------------------------------------------------------------------------------------------------------ */
+/* ---- sections ---------------------------------------------------------------------------------------------------- */
 
 TEST(B12, "garbage that looks like allocated pages is never believed")
 {
@@ -331,7 +334,7 @@ TEST(B13, "a whole untouched section is handed out and comes back with nothing t
 	}
 }
 
-/* ---- edges -------------------------------------------------------------------------------------------------------------------- */
+/* ---- edges ------------------------------------------------------------------------------------------------------- */
 
 /* Every page of the bank is taken one by one, and everything comes back in another order. */
 static void exhaust(const struct span *bank)
@@ -429,7 +432,7 @@ TEST(B15, "metadata is at most 0.27 bytes a page and a page for the bank, exact 
 	CHECK(frames_bank_metadata_size(pfn(FRAME(GIB(1))), FRAME(MIB(64))) < FRAME(MIB(64)));
 }
 
-/* ---- exact blocks --------------------------------------------------------------------------------------------------------------- */
+/* ---- exact blocks ------------------------------------------------------------------------------------------------ */
 
 TEST(B16, "an exact block is taken out of whatever free block it is in, or refused")
 {
@@ -483,12 +486,13 @@ TEST(B16, "an exact block of an untouched section brings it to life; a whole one
 	world_check(&w);
 }
 
-/* ---- every state ------------------------------------------------------------------------------------------------------------------ */
+/* ---- every state ------------------------------------------------------------------------------------------------- */
 
 /*
- * All reachable states of a small bank, by the definition of a buddy: a block of order k is either allocated as a whole, free as a
- * whole, or two blocks of order k - 1 that are not both free; 2, 5, 26, 677, 458330 states of 1, 2, 4, 8, 16 pages. Each state is
- * built in the real allocator by taking its allocated blocks; every operation is tried in it.
+ * All reachable states of a small bank, by the definition of a buddy: a block of order k is either allocated as a
+ * whole, free as a whole, or two blocks of order k - 1 that are not both free; 2, 5, 26, 677, 458330 states of 1, 2, 4,
+ * 8, 16 pages. Each state is built in the real allocator by taking its allocated blocks; every operation is tried in
+ * it.
  */
 #define STATE_PAGES 16
 
@@ -681,7 +685,7 @@ TEST_ON(TAP_HOST, B21, "every reachable state of 16 pages, every allocation and 
 	every_state(4, 458330);
 }
 
-/* ---- the check --------------------------------------------------------------------------------------------------------------------- */
+/* ---- the check --------------------------------------------------------------------------------------------------- */
 
 /* Writes a wrong value, sees that the check finds it, and puts the right one back. */
 static void corrupt(uint64_t *where, uint64_t value, const char *what)
@@ -853,7 +857,7 @@ TEST(B18, "the check finds a free block that is not in the bitmap although its n
 	world_check(&w);
 }
 
-/* ---- many sections ------------------------------------------------------------------------------------------------------------------- */
+/* ---- many sections ----------------------------------------------------------------------------------------------- */
 
 /* The bitmaps over sections of a large bank: whole sections in and out, at random, against the model. */
 static void many_sections(uint64_t sections, unsigned steps)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The public page allocator: banks, limits, errors, statistics, long random sequences against the model, several CPUs at once. */
+/*
+ * The public page allocator: banks, limits, errors, statistics, long random sequences against the model, several CPUs
+ * at once.
+ */
 #define SUITE "frames"
 #include "arch/arch.h"
 #include "tests/suites/frames_world.h"
@@ -10,7 +13,7 @@
 
 static struct world w;
 
-/* ---- banks -------------------------------------------------------------------------------------------------------------------- */
+/* ---- banks ------------------------------------------------------------------------------------------------------- */
 
 TEST(B14, "a bank that makes no sense is refused and nothing changes")
 {
@@ -82,8 +85,7 @@ TEST(B14, "an allocator without banks, and a bank to which nothing was given, ha
 	world_check(&w);
 }
 
-TEST(B9,
-     "memory at 4 GiB and above is taken first, lowest bank first; below the limit only on request or when nothing else is left")
+TEST(B9, "memory at 4 GiB and above is taken first, lowest bank first; below on request or when nothing else is left")
 {
 	struct span banks[] = {
 		{ FRAME(GIB(4)) - 2, 2 },
@@ -119,7 +121,7 @@ TEST(B9,
 	world_check(&w);
 }
 
-/* ---- arguments and failures ---------------------------------------------------------------------------------------------------- */
+/* ---- arguments and failures -------------------------------------------------------------------------------------- */
 
 TEST(B7, "arguments that make no sense are MM_EINVAL, no memory is MM_ENOMEM, and a failure changes nothing")
 {
@@ -245,7 +247,7 @@ TEST_ON(TAP_HOST, B8, "a block that is asked for zeroed is zero also when the fi
 	arch_linear_base = base;
 }
 
-/* ---- bad frees ------------------------------------------------------------------------------------------------------------------- */
+/* ---- bad frees --------------------------------------------------------------------------------------------------- */
 
 static noinline int bad_free(uint64_t n, unsigned order)
 {
@@ -262,7 +264,9 @@ static noinline int bad_free(uint64_t n, unsigned order)
 
 TEST(B11, "each kind of bad free has its error and one line, and changes nothing")
 {
-	/* Section 1: a part with a hole in it; section 2: no RAM; section 3: untouched, all of it; section 4: absent. */
+	/*
+	 * Section 1: a part with a hole in it; section 2: no RAM; section 3: untouched, all of it; section 4: absent.
+	 */
 	struct span banks[] = { { FRAME(GIB(1)) + 0x100, 0x200 },
 				{ FRAME(GIB(3)), SECTION_PAGES },
 				{ FRAME(GIB(4)), 16 } };
@@ -385,7 +389,7 @@ TEST(B26, "the record of a block is had by its first frame only, while it is all
 	CHECK(frames_page(&w.f, f) == NULL);
 }
 
-/* ---- statistics ------------------------------------------------------------------------------------------------------------------ */
+/* ---- statistics -------------------------------------------------------------------------------------------------- */
 
 TEST(B17, "statistics: given, free, peak, blocks by order, calls")
 {
@@ -440,7 +444,7 @@ TEST(B6, "every frame can be asked at any time: what it is, its block, its order
 	CHECK(world_query_agrees(&w, UINT64_MAX));
 }
 
-/* ---- random sequences --------------------------------------------------------------------------------------------------------------- */
+/* ---- random sequences -------------------------------------------------------------------------------------------- */
 
 static struct block *random_used(uint64_t *seed)
 {
@@ -568,7 +572,7 @@ TEST_ON(TAP_HOST, B20, "random sequences against the model: 64 GiB in which sect
 	random_walk(64, 6000, 18);
 }
 
-/* ---- size ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- size -------------------------------------------------------------------------------------------------------- */
 
 #if __STDC_HOSTED__
 
@@ -640,7 +644,7 @@ TEST_ON(TAP_HOST, B22, "the whole of a 48-bit address space can be one bank")
 	test_arena_reset();
 }
 
-/* ---- several CPUs ------------------------------------------------------------------------------------------------------------------ */
+/* ---- several CPUs ------------------------------------------------------------------------------------------------ */
 
 #define THREADS 4
 

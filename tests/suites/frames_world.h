@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A machine's RAM for the tests of page frames: banks at any physical address, their metadata and mem_map in the arena, filled with
- * garbage that looks like allocated pages; and beside it a model that states what an allocator of this design must do in the
- * plainest words: a list of blocks, searched from end to end.
+ * A machine's RAM for the tests of page frames: banks at any physical address, their metadata and mem_map in the arena,
+ * filled with garbage that looks like allocated pages; and beside it a model that states what an allocator of this
+ * design must do in the plainest words: a list of blocks, searched from end to end.
  */
 #ifndef TESTS_SUITES_FRAMES_WORLD_H
 #define TESTS_SUITES_FRAMES_WORLD_H
@@ -49,7 +49,7 @@ struct world {
 	unsigned blocks;
 };
 
-/* ---- log ------------------------------------------------------------------------------------------------------------------ */
+/* ---- log --------------------------------------------------------------------------------------------------------- */
 
 static unsigned world_lines;
 static char world_line[512]; /* the last one */
@@ -94,7 +94,7 @@ static inline bool contains(const char *text, const char *word)
 	return false;
 }
 
-/* ---- chance --------------------------------------------------------------------------------------------------------------- */
+/* ---- chance ------------------------------------------------------------------------------------------------------ */
 
 static inline uint64_t chance(uint64_t *seed)
 {
@@ -106,7 +106,7 @@ static inline uint64_t chance(uint64_t *seed)
 	return z ^ z >> 31;
 }
 
-/* ---- building --------------------------------------------------------------------------------------------------------------- */
+/* ---- building ---------------------------------------------------------------------------------------------------- */
 
 static inline void fill_garbage(void *start, uint64_t bytes)
 {
@@ -118,8 +118,8 @@ static inline void fill_garbage(void *start, uint64_t bytes)
 }
 
 /*
- * Banks as given, registered in the order given, nothing added to them yet. Every byte that the allocator gets is garbage,
- * but the section table. False (checked) when there is no memory.
+ * Banks as given, registered in the order given, nothing added to them yet. Every byte that the allocator gets is
+ * garbage, but the section table. False (checked) when there is no memory.
  */
 static inline bool world_make(struct world *w, const struct span *banks, unsigned n)
 {
@@ -224,7 +224,7 @@ static inline void world_check_fences(struct world *w)
 	CHECK_EQ(touched, 0);
 }
 
-/* ---- the model -------------------------------------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------------------------------------- */
 
 /* The block around frame n, or NULL. */
 static inline struct block *model_find(struct world *w, uint64_t n)
@@ -282,7 +282,10 @@ static inline void model_carve(struct world *w, struct block *b, uint64_t n, uns
 	b->tag = tag;
 }
 
-/* The block that the allocator must hand out next, or NULL: first bank that has one; in it smallest order, lowest address. */
+/*
+ * The block that the allocator must hand out next, or NULL: first bank that has one; in it smallest order, lowest
+ * address.
+ */
 static inline struct block *model_choose(struct world *w, unsigned order, unsigned flags)
 {
 	for (unsigned i = 0; i < w->n_banks; i++) {
@@ -337,7 +340,7 @@ static inline int model_take_error(struct world *w, uint64_t n, unsigned order)
 	return b->used || b->order < order ? MM_EBUSY : MM_OK;
 }
 
-/* ---- operations on both, compared --------------------------------------------------------------------------------------------- */
+/* ---- operations on both, compared -------------------------------------------------------------------------------- */
 
 static inline void world_add(struct world *w, uint64_t start, uint64_t pages)
 {
@@ -438,11 +441,11 @@ static inline void world_check(struct world *w)
 	world_check_fences(w);
 }
 
-/* ---- snapshots: "nothing changed" ------------------------------------------------------------------------------------------- */
+/* ---- snapshots: "nothing changed" -------------------------------------------------------------------------------- */
 
 /*
- * A sum over everything the allocator keeps: metadata, records, section table; locks and the counters of bad frees and failures
- * left out. For small worlds.
+ * A sum over everything the allocator keeps: metadata, records, section table; locks and the counters of bad frees and
+ * failures left out. For small worlds.
  */
 static inline uint64_t world_sum(struct world *w)
 {
