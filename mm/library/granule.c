@@ -61,6 +61,7 @@ static struct fdt fdt;
 static struct ram_map ram;
 static struct ram_claim claims[GR_MAX_RANGES];
 static struct mm_bringup up;
+static bool done; /* gr_init() has returned GR_OK */
 
 const char *gr_strerror(int err)
 {
@@ -108,7 +109,7 @@ int gr_init(const struct gr_config *c)
 
 	log_set_verbose(c->verbose);
 	log_set_sink(gr_host_log);
-	if (up.frames)
+	if (done)
 		return refuse(MM_EBUSY, "gr_init() was called before");
 	if (!IS_ALIGNED(c->records_base, MIB(2)) || (c->range_count && !c->ranges))
 		return refuse(MM_EINVAL, "records_base must be 2 MiB-aligned, and ranges there when counted");
@@ -121,6 +122,7 @@ int gr_init(const struct gr_config *c)
 		return refuse(err, c->dtb && fdt.error ? fdt.error : mm_strerror(err));
 	mm_init(&config, &up);
 	mm_init_heap(&up);
+	done = true;
 	return MM_OK;
 }
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 int semihost(int op, void *arg);
+bool escape_set(uint64_t context[13]) __attribute__((returns_twice));
+_Noreturn void escape_take(uint64_t context[13]);
 void *memcpy(void *restrict dst, const void *restrict src, size_t n);
 void *memset(void *dst, int c, size_t n);
 int printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

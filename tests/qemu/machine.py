@@ -145,14 +145,14 @@ def image_header(path):
 class Boot:
     """machine + form + what the form needs. run() boots once in `folder`, which keeps every file and log of it."""
 
-    def __init__(self, machine, form="image", args="", initrd=None, loader=None, dtb=None, talk=()):
-        """talk: [(regular expression, line)]: what is typed when the text since the last line ends like that."""
+    def __init__(self, machine, form="image", args="", initrd=None, loader=None, dtb=None, talk=(), elf="granule.elf"):
+        """talk: [(regular expression, line)]: what is typed when the text since the last line ends like that. elf: the file that form "elf" boots."""
         self.machine, self.form, self.args, self.initrd = machine, form, args, initrd
-        self.loader, self.dtb, self.talk = loader, dtb, list(talk)
+        self.loader, self.dtb, self.talk, self.elf = loader, dtb, list(talk), elf
 
     def command(self, folder, build):
         """The QEMU command line; writes the files it names into folder."""
-        img, elf = os.path.join(build, "granule.img"), os.path.join(build, "granule.elf")
+        img, elf = os.path.join(build, "granule.img"), os.path.join(build, self.elf)
 
         def put(name, data):
             path = os.path.join(folder, name)

@@ -24,15 +24,17 @@ class Row:
 
     boot: Boot, or function(build folder) -> Boot. words: command line besides `verbose` and test=. suites: test=...
     status: exit status. want: regular expressions that must match a line; never: that must match none.
-    absent: tests of `suites` that this machine cannot run. panics: the row ends before "memory is up", with status 1 and these texts. host_ram: MiB that the emulator will hold.
+    absent: tests of `suites` that this machine cannot run. panics: the row ends before "memory is up", with status 1 and these texts.
+    dies: it ends after that, with status 1 and these texts. host_ram: MiB that the emulator will hold.
     """
 
     def __init__(self, name, ids, why, boot, words=("verbose",), suites=None, status=0, want=(), never=(), panics=None,
-                 timeout=60, host_ram=0, golden=None, spine=True, absent=()):
+                 timeout=60, host_ram=0, golden=None, spine=True, absent=(), dies=None):
         self.name, self.ids, self.why, self._boot = name, ids.split(), why, boot
         self.words = list(words) + (["test=" + suites] if suites else ["poweroff"] if words else [])
-        self.suites, self.status = suites, 1 if panics else status
-        self.want, self.never, self.panics = list(want) + list(panics or ()), list(never), panics
+        self.suites, self.status = suites, 1 if panics or dies else status
+        self.want, self.never = list(want) + list(panics or dies or ()), list(never)
+        self.panics, self.dies = panics, dies
         self.timeout, self.host_ram, self.golden, self.spine = timeout, host_ram, golden, spine and not panics
         self.absent = absent
 
@@ -234,7 +236,7 @@ for title, m in (("el1-a53", Machine("cortex-a53", 1, 1)), ("el2-max-smp4", Mach
 # ---- the command line ------------------------------------------------------------------------------------------------------
 
 PLAIN = Machine("cortex-a72", 1, 1)
-row("quiet", "BT26", "Without `verbose`: report and errors only.", Boot(PLAIN), words=("poweroff",),
+row("quiet", "BT26 BU28", "Without `verbose`: report and errors only.", Boot(PLAIN), words=("poweroff",),
     never=[r"^MMU: Allocated page table", r"^Root PT at", r"^About to enable MMU"])
 row("tour", "BT22", "The tour ends with status 0.", Boot(PLAIN), words=("verbose", "tour"))
 row("unknown-word", "BT22", "An unknown word is named once and ignored.", Boot(PLAIN), words=("verbose", "frobnicate"),
@@ -584,3 +586,31 @@ panic_row("bad-memory-wraps", "BT19", "A bank that wraps around the end of the a
           Layout([(RAM_BASE, GIB), (0xFFFFFFFFFFFFF000, 0x2000)]))
 panic_row("bad-cells", "BT19", "#address-cells of 5.", BAD_DTB,
           Layout([(RAM_BASE, GIB)], change=lambda t: t.root.set("#address-cells", 5)))
+
+# ---- the kernel's own end --------------------------------------------------------------------------------------------------
+
+REPORT = [r"^EXCEPTION: Synchronous, current EL with SPx", r"^ELR +0xffffa0", r"^backtrace:", r"^PANIC: unexpected exception"]
+
+
+def crash_row(ident, why, texts, ids="BU29"):
+    row("crash-" + ident, ids, why, Boot(PLAIN), words=("test=_crash:" + ident,), dies=texts, timeout=20)
+
+
+crash_row("write", "A write to an address that is not mapped.",
+          REPORT + [r"EC 0x25: data abort", r"write, translation fault", r"\bwrite_to\+0x"])
+crash_row("text", "A write to the kernel's text.", REPORT + [r"write, permission fault, level 3"])
+crash_row("fetch", "A jump to data.", REPORT + [r"EC 0x21: instruction abort", r"permission fault, level 3"])
+crash_row("brk", "A BRK instruction.", REPORT + [r"EC 0x3c"])
+crash_row("stack", "An endless recursion runs into the guard page and is reported from another stack.",
+          REPORT + [r"^STACK +overflow", r"\bendless\+0x"])
+crash_row("sink", "The console breaks during the report: semihosting has both reports.",
+          [r"^PANIC: again, while the first was being reported", r"^the first: ESR 0x"])
+crash_row("again", "A panic in the middle of a panic.", [r"^PANIC: again, while the first was being reported"])
+crash_row("panic", "panic() says why, shows who called, and ends with status 1.",
+          [r"^PANIC: ", r"^backtrace:", r"\+0x"], ids="BU27")
+
+# ---- somebody else's kernel --------------------------------------------------------------------------------------------------
+
+for cpu in ("cortex-a53", "max"):
+    row("embed-" + cpu, "EM1 EM2 EM3", "A kernel of another shape links libgranule.a: its own tables, names and hooks.",
+        Boot(Machine(cpu, ram=512 * MIB), form="elf", elf="embed.elf"), words=(), suites="embed", spine=False, timeout=30)
