@@ -235,7 +235,7 @@ TEST_ON(TAP_TARGET, AR19, "load/store exclusive and LSE make the same lock")
 {
 	bool lse = cpu_features.lse;
 
-	for (unsigned with = 0; with <= lse; with++) {
+	for (unsigned with = 0; with <= (lse ? 1u : 0u); with++) {
 		struct spinlock lock = { 0xffffffff };
 		unsigned long state;
 
