@@ -74,7 +74,7 @@ void stage2_destroy(struct stage2 *s, void (*free_roots)(void *ctx, unsigned ord
 	free_roots(ctx, s->root_order, s->roots);
 }
 
-/* [ST1] [ST4] [ST5] [ST20] */
+/* [ST1] [ST4] [ST5] [ST20] [ST21] */
 int stage2_map_region(struct stage2 *s, ipaddr_t ipa, uint64_t size, enum stage2_attr attr)
 {
 	struct pt_attrs attrs = { 0, PT_NORMAL };
