@@ -22,9 +22,10 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* a: a power of two. ALIGN_UP wraps to a small number above UINT64_MAX - a + 1: the caller excludes that first. */
-#define ALIGN_DOWN(x, a) ((x) & ~((uint64_t)(a) - 1))
-#define ALIGN_UP(x, a) (((x) + ((uint64_t)(a) - 1)) & ~((uint64_t)(a) - 1))
-#define IS_ALIGNED(x, a) (((x) & ((uint64_t)(a) - 1)) == 0)
+#define ALIGN_MASK(a) (0 - (uint64_t)(a))
+#define ALIGN_DOWN(x, a) ((x)&ALIGN_MASK(a))
+#define ALIGN_UP(x, a) (((x) + ~ALIGN_MASK(a)) & ALIGN_MASK(a))
+#define IS_ALIGNED(x, a) (((x) & ~ALIGN_MASK(a)) == 0)
 
 static inline bool is_pow2(uint64_t x)
 {

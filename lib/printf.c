@@ -6,6 +6,8 @@
 /* Not <limits.h>: a cross compiler's includes the C library's. */
 #define INT_MAX __INT_MAX__
 
+#define COUNT_MAX 100000 /* largest width and precision */
+
 #define F_LEFT (1u << 0)  /* - */
 #define F_PLUS (1u << 1)  /* + */
 #define F_SPACE (1u << 2) /* space */
@@ -81,14 +83,14 @@ static void put_number(struct out *o, const struct spec *sp, uint64_t v, unsigne
 		put_repeat(o, ' ', pad);
 }
 
-/* A decimal count in the format; clipped, so that nonsense cannot overflow. */
+/* A decimal count in the format; clipped, so that nonsense neither overflows nor keeps a console busy for minutes. */
 static int parse_count(const char **p)
 {
 	int n = 0;
 
 	for (; **p >= '0' && **p <= '9'; (*p)++)
-		n = n > 100000 ? n : n * 10 + (**p - '0');
-	return n;
+		n = n >= COUNT_MAX ? COUNT_MAX : n * 10 + (**p - '0');
+	return n < COUNT_MAX ? n : COUNT_MAX;
 }
 
 enum length { LEN_INT, LEN_CHAR, LEN_SHORT, LEN_LONG };
@@ -192,8 +194,9 @@ static const char *convert(struct out *o, const char *p, struct args *a)
 		sp.width = va_arg(a->ap, int);
 		if (sp.width < 0) {
 			sp.flags |= F_LEFT;
-			sp.width = sp.width == -INT_MAX - 1 ? INT_MAX : -sp.width;
+			sp.width = sp.width < -COUNT_MAX ? COUNT_MAX : -sp.width;
 		}
+		sp.width = sp.width < COUNT_MAX ? sp.width : COUNT_MAX;
 	} else {
 		sp.width = parse_count(&p);
 	}
@@ -202,8 +205,7 @@ static const char *convert(struct out *o, const char *p, struct args *a)
 		if (*p == '*') {
 			p++;
 			sp.precision = va_arg(a->ap, int);
-			if (sp.precision < 0)
-				sp.precision = -1;
+			sp.precision = sp.precision < 0 ? -1 : sp.precision < COUNT_MAX ? sp.precision : COUNT_MAX;
 		} else {
 			sp.precision = parse_count(&p);
 		}

@@ -2,7 +2,7 @@
 /*
  * Formatting without a C library. Conversions: %d %i %u %x %X %o %c %s %p %% with flags - + space # 0, width and precision
  * (also *), lengths hh h l ll z t j. %p is 0x and the digits (0x0 for NULL); %s of NULL is (null). A conversion that is not in
- * the list is printed as it stands. No floating point (FP registers are not the kernel's).
+ * the list is printed as it stands; width and precision end at 100,000. No floating point (FP registers are not the kernel's).
  */
 #ifndef LIB_PRINTF_H
 #define LIB_PRINTF_H

@@ -150,7 +150,7 @@ int slab_free(struct slab_pool *pool, const void *p) NO_THREAD_SAFETY_ANALYSIS
 	unsigned long state;
 	int i = lookup_locked(pool, (uintptr_t)p, &s, &c, &state);
 
-	if (i < 0)
+	if (i != MM_OK)
 		return i;
 	i = object_index(c, s, (uintptr_t)p);
 	if (i >= 0) {

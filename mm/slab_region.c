@@ -156,11 +156,13 @@ static struct slab_region *pool_grow(struct slab_pool *pool, unsigned order) REQ
 struct slab *slab_pages_alloc(struct slab_pool *pool, unsigned order)
 {
 	unsigned long state = spin_lock(&pool->lock);
-	struct slab_region *r;
-	struct slab *s = NULL;
+	struct slab_region *r = pool->reservation;
+	struct slab *s;
 
-	for (r = pool->reservation; r && !s; r = r->next)
+	do {
 		s = region_carve(pool, r, order);
+		r = r->next;
+	} while (!s && r);
 	if (!s) {
 		r = pool_grow(pool, order);
 		if (r)

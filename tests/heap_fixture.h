@@ -151,6 +151,8 @@ static inline void hold(struct held **list, void *p)
 {
 	struct held *h = p;
 
+	if (!h)
+		return;
 	h->next = *list;
 	*list = h;
 }
@@ -159,7 +161,8 @@ static inline void *let_go(struct held **list)
 {
 	struct held *h = *list;
 
-	*list = h->next;
+	if (h)
+		*list = h->next;
 	return h;
 }
 

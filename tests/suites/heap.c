@@ -255,7 +255,7 @@ TEST(HP7, "kfree refuses what is no object: stack, static data, records of the h
 	struct test_heap t = test_heap_begin();
 	uint64_t local[4];
 	uint8_t *p = kmalloc(16);
-	uintptr_t reservation = (uintptr_t)p;
+	uintptr_t reservation;
 	struct frame_info info;
 	pfn_t other;
 

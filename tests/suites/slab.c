@@ -166,6 +166,10 @@ TEST(HP14, "growth: beyond the reservation slabs come from frames, are found by 
 	forged->base = (uintptr_t)forged;
 	CHECK_EQ(slab_free(&s.pool, (uint8_t *)forged + PAGE_SIZE), MM_ENOENT);
 	CHECK_EQ(frames_free(t.frames, block, 1), MM_OK);
+	/* And one with the tag that only regions should have, but without a record. */
+	CHECK_OR_RETURN(frames_alloc(t.frames, 1, FRAMES_ZERO, TAG_SLAB, &block) == MM_OK);
+	CHECK_EQ(slab_free(&s.pool, (uint8_t *)phys_to_virt(pfn_to_paddr(block)) + PAGE_SIZE), MM_ENOENT);
+	CHECK_EQ(frames_free(t.frames, block, 1), MM_OK);
 
 	/* Mistakes in a region that was added. */
 	CHECK_EQ(slab_free(&s.pool, last + 1), MM_EINTERIOR);
