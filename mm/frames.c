@@ -8,7 +8,6 @@
 #include "lib/log.h"
 #include "mm/buddy_fast.h"
 
-_Static_assert(FRAMES_SECTION_BYTES == sizeof(uint64_t), "an entry of the section table is one word");
 _Static_assert(BUDDY_ALIGN > SECTION_STATE_MASK, "a section's state stands in the low bits of its bank's address");
 
 /* ---- bring-up ---------------------------------------------------------------------------------------------------- */

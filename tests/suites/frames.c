@@ -504,13 +504,8 @@ static void random_walk(uint64_t seed, unsigned steps, unsigned max_order)
 	CHECK_EQ(wrong, 0);
 	world_check(&w);
 	/* Everything back: as in the beginning. */
-	while ((steps = w.blocks) != 0) {
-		struct block *b = random_used(&seed);
-
-		if (!b)
-			break;
+	for (struct block *b = random_used(&seed); b; b = random_used(&seed))
 		CHECK(world_free(&w, b->n, b->order));
-	}
 	world_check(&w);
 	tap_note("%u requests found no memory", failures);
 }
