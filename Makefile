@@ -63,12 +63,14 @@ LD := $(call pick,ld.lld)
 AR := $(call pick,llvm-ar)
 NM := $(call pick,llvm-nm)
 OBJCOPY := $(call pick,llvm-objcopy)
+OBJDUMP := $(call pick,llvm-objdump)
 else
 CC := $(CROSS)gcc
 LD := $(CROSS)ld
 AR := $(CROSS)ar
 NM := $(CROSS)nm
 OBJCOPY := $(CROSS)objcopy
+OBJDUMP := $(CROSS)objdump
 endif
 
 # ---- flags -----------------------------------------------------------------------------------------------------------
@@ -195,6 +197,9 @@ $(OUT)/granule.elf: $(OUT)/pass1.elf $(OUT)/symtab.o
 	$(call say,LD,$@)$(LINK) $(KERNEL_OBJ) $(OUT)/symtab.o -o $@
 	$(Q)for f in $(OUT)/pass1 $(OUT)/granule; do $(NM) -n $$f.elf | grep -i ' t ' >$$f.text; done; \
 		cmp $(OUT)/pass1.text $(OUT)/granule.text || { echo "$@: code moved when the symbol table was added" >&2; exit 1; }
+	$(Q)$(OBJDUMP) -d --no-show-raw-insn $(OUT)/arch/aarch64/mmu_on.o | sed -n '/<mmu_switch_on>:/,/\tret/p' >$(OUT)/mmu_switch_on.text; \
+		grep -qi sctlr_el1 $(OUT)/mmu_switch_on.text && ! grep -w sp $(OUT)/mmu_switch_on.text || \
+		{ echo "$@: mmu_switch_on() uses the stack, and a secondary CPU has none there" >&2; exit 1; }
 
 $(OUT)/granule.img: $(OUT)/granule.elf
 	$(call say,OBJCOPY,$@)$(OBJCOPY) -O binary $< $@
