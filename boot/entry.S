@@ -22,6 +22,10 @@
 #define HCR_RW 31
 #define HCR_E2H 34
 #define SCR_VALUE 0x531 /* NS, RES1 5:4, HCE, RW */
+#define SCR_FGTEN 27
+#define SCR_HXEN 38
+#define ICC_SRE_ENABLE 9 /* SRE, and the level below may use its own */
+#define CPUECTLR_SMPEN (1 << 6)
 #define R_AARCH64_RELATIVE 1027
 
 /* Offsets in struct boot_info (boot/boot.h). */
@@ -62,12 +66,15 @@ entry:
 	mov	x21, x1
 	mov	x22, x2
 	mov	x23, x3
-	adr_l	x25, _start
+	adr	x25, _start
+	/* First of all, and without ADRP: nothing else is where the code believes it to be when this does not hold. */
+	tst	x25, #(IMAGE_ALIGN - 1)
+	b.ne	misaligned
 	mrs	x19, CurrentEL
 	cmp	x19, #CURRENT_EL_2
 	b.hi	1f
 	b.eq	2f
-	adr_l	x0, vectors
+	adr_l	x0, el1_early_vectors
 	msr	vbar_el1, x0
 	mrs	x24, sctlr_el1
 	b	3f
@@ -113,13 +120,12 @@ entry:
 	stp	x1, x24, [x0, #BOOT_ENTRY_EL]
 	stp	x25, x28, [x0, #BOOT_IMAGE_PA]	/* x28: EL2 is ours (el_setup) */
 
-	tst	x25, #(IMAGE_ALIGN - 1)
-	adr_l	x0, msg_alignment
-	b.ne	fatal_line
-
 	/* First for the addresses we run at now, so that C code may use any pointer; after it for the high half. */
 	mov	x0, x25
 	bl	relocate
+	adr_l	x0, vectors		/* stack, BSS and pointers are good: exceptions can be reported */
+	msr	vbar_el1, x0
+	isb
 	bl	early_map
 	mov	x26, x0			/* struct mmu_config *, physical */
 	movz	x27, #(LAYOUT_IMAGE >> 48), lsl #48
@@ -274,7 +280,18 @@ leave_mmu:
 5:	adr_l	x0, msg_not_identity
 	b	fatal_line
 
-/* Leaves EL3 and EL2 and returns to its caller in EL1 with the MMU off. x28 = 1 when EL2 is ours. Uses x0-x3. [BT1] */
+/* \reg = SCTLR_EL1_OFF */
+.macro	sctlr_el1_off reg
+	movz	\reg, #(SCTLR_EL1_OFF >> 16), lsl #16
+	movk	\reg, #(SCTLR_EL1_OFF & 0xffff)
+.endm
+
+/*
+ * [BT1] Leaves EL3 and EL2 and returns to its caller in EL1 with the MMU off. x28 = 1 when EL2 is ours. Uses x0-x3.
+ *
+ * The registers of a level below the highest one are UNKNOWN after reset (Arm ARM DDI 0487, the reset values of SCTLR_ELx, HCR_EL2),
+ * or as whoever ran there left them: what takes effect with the ERET is written before it.
+ */
 el_setup:
 	mov	x28, xzr
 	mrs	x0, CurrentEL
@@ -284,12 +301,56 @@ el_setup:
 	adr_l	x0, el3_vectors
 	msr	vbar_el3, x0
 	mov	x0, #SCR_VALUE
-	msr	scr_el3, x0
+	mrs	x1, id_aa64mmfr0_el1
+	ubfx	x1, x1, #56, #4		/* FEAT_FGT: otherwise EL2 traps to here when it clears its fine-grained traps */
+	cbz	x1, 1f
+	orr	x0, x0, #(1 << SCR_FGTEN)
+1:	mrs	x1, id_aa64mmfr1_el1
+	ubfx	x1, x1, #40, #4		/* FEAT_HCX: the same for HCRX_EL2 */
+	cbz	x1, 1f
+	orr	x0, x0, #(1 << SCR_HXEN)
+1:	msr	scr_el3, x0
 	msr	cptr_el3, xzr
 	msr	mdcr_el3, xzr
 	mrs	x0, id_aa64pfr0_el1
+	ubfx	x0, x0, #24, #4		/* GIC system registers: without Enable, ICC_SRE_EL2 traps to here (Arm IHI 0069) */
+	cbz	x0, 1f
+	mrs	x0, s3_6_c12_c12_5	/* ICC_SRE_EL3 */
+	mov	x1, #ICC_SRE_ENABLE
+	orr	x0, x0, x1
+	msr	s3_6_c12_c12_5, x0
+	isb
+1:
+	/*
+	 * Cortex-A53, A35, A57, A72 and A73 do not cache inner-shareable memory coherently before CPUECTLR_EL1.SMPEN, not even a single
+	 * CPU (their TRMs: before caches and MMU are enabled). Firmware does it; here there is none.
+	 */
+	mrs	x0, midr_el1
+	lsr	w1, w0, #24		/* implementer: Arm */
+	cmp	w1, #0x41
+	b.ne	1f
+	ubfx	w1, w0, #4, #12
+	sub	w1, w1, #0xd00
+	sub	w1, w1, #3		/* 0 A53, 1 A35, 4 A57, 5 A72, 6 A73 */
+	cmp	w1, #6
+	b.hi	1f
+	mov	w2, #0x73
+	lsr	w2, w2, w1
+	tbz	w2, #0, 1f
+	mrs	x0, s3_1_c15_c2_1	/* CPUECTLR_EL1 */
+	orr	x0, x0, #CPUECTLR_SMPEN
+	msr	s3_1_c15_c2_1, x0
+	isb
+1:	sctlr_el1_off x0
+	msr	sctlr_el1, x0
+	mrs	x0, id_aa64pfr0_el1
 	ubfx	x0, x0, #8, #4		/* EL2 implemented? */
 	cbz	x0, 1f
+	mov	x0, #(1 << HCR_RW)
+	msr	hcr_el2, x0
+	movz	x0, #(SCTLR_EL2_OFF >> 16), lsl #16
+	movk	x0, #(SCTLR_EL2_OFF & 0xffff)
+	msr	sctlr_el2, x0
 	mov	x0, #SPSR_EL2H
 	adr	x1, 3f
 	b	4f
@@ -313,7 +374,9 @@ el_setup:
 	movz	x0, #(SCTLR_EL2_OFF >> 16), lsl #16
 	movk	x0, #(SCTLR_EL2_OFF & 0xffff)
 	msr	sctlr_el2, x0
-	mov	x0, #0x33ff		/* RES1 bits; nothing trapped */
+	sctlr_el1_off x0
+	msr	sctlr_el1, x0
+	mov	x0, #0x33ff		/* RES1 bits: without E2H that traps SVE and SME, which nobody here uses; FP is not trapped */
 	msr	cptr_el2, x0
 	msr	hstr_el2, xzr
 	msr	vttbr_el2, xzr
@@ -337,11 +400,25 @@ el_setup:
 	ubfx	x0, x0, #24, #4		/* GIC system registers: EL1 may use them */
 	cbz	x0, 1f
 	mrs	x0, s3_4_c12_c9_5	/* ICC_SRE_EL2 */
-	orr	x0, x0, #1		/* SRE */
-	orr	x0, x0, #8		/* Enable */
+	mov	x1, #ICC_SRE_ENABLE
+	orr	x0, x0, x1
 	msr	s3_4_c12_c9_5, x0
 	isb
+	mrs	x0, s3_4_c12_c9_5	/* it stays 0 where EL3 keeps to memory-mapped registers: then there is no ICH_HCR_EL2 */
+	tbz	x0, #0, 1f
 	msr	s3_4_c12_c11_0, xzr	/* ICH_HCR_EL2 */
+1:	mrs	x0, id_aa64mmfr0_el1
+	ubfx	x0, x0, #56, #4		/* FEAT_FGT: UNKNOWN after reset; a set bit would trap TLBI, DC or AT of EL1 */
+	cbz	x0, 1f
+	msr	s3_4_c1_c1_4, xzr	/* HFGRTR_EL2 */
+	msr	s3_4_c1_c1_5, xzr	/* HFGWTR_EL2 */
+	msr	s3_4_c1_c1_6, xzr	/* HFGITR_EL2 */
+	msr	s3_4_c3_c1_4, xzr	/* HDFGRTR_EL2 */
+	msr	s3_4_c3_c1_5, xzr	/* HDFGWTR_EL2 */
+1:	mrs	x0, id_aa64mmfr1_el1
+	ubfx	x0, x0, #40, #4		/* FEAT_HCX: TCR2_EL1 and SCTLR2_EL1, which nobody sets up, count as 0 */
+	cbz	x0, 1f
+	msr	s3_4_c1_c2_2, xzr	/* HCRX_EL2 */
 1:	mov	x28, #1
 	mov	x0, #SPSR_EL1H
 	msr	spsr_el2, x0
@@ -351,12 +428,12 @@ el_setup:
 	eret
 
 5:	/* EL1 */
-	adr_l	x0, vectors
+	adr_l	x0, el1_early_vectors
 	msr	vbar_el1, x0
-	movz	x0, #(SCTLR_EL1_OFF >> 16), lsl #16
-	movk	x0, #(SCTLR_EL1_OFF & 0xffff)
+	sctlr_el1_off x0
 	msr	sctlr_el1, x0
 	msr	cpacr_el1, xzr		/* FP and SIMD trap: nobody here uses them */
+	msr	mdscr_el1, xzr		/* no single step, no breakpoints: UNKNOWN after reset */
 	msr	spsel, #1
 	isb
 	ret
@@ -365,14 +442,22 @@ e2h_stuck:
 	adr_l	x0, msg_e2h
 	b	fatal_line
 
-/* x0: text with NUL. Says it by semihosting if anybody listens (the vectors skip the instruction otherwise), and parks. */
+misaligned:
+	adr	x0, msg_alignment
+	b	fatal_line
+
+/* An exception where nobody can report it: at EL2 and EL3, and at EL1 before there are stack, BSS and good pointers. */
+	.global fatal_exception
+fatal_exception:
+	adr_l	x0, msg_exception
+	b	fatal_line
+
+/* x0: text with NUL. Says it by semihosting if anybody listens (the early vectors skip the instruction otherwise), and parks. */
 fatal_line:
-	adr_l	x2, exception_stack_top	/* the vectors need one to skip HLT */
-	mov	sp, x2
 	mov	x1, x0
 	mov	w0, #4			/* SYS_WRITE0 */
 	hlt	#0xf000
-	adr_l	x1, fatal_exit
+	adr	x1, fatal_exit
 	mov	w0, #0x20		/* SYS_EXIT_EXTENDED */
 	hlt	#0xf000
 	b	park
@@ -431,18 +516,22 @@ relocate:
 3:	adr_l	x0, msg_relocation
 	b	fatal_line
 
-	.section .rodata.entry, "a"
+	/* In reach of ADR: for an image that lies where ADRP misses. */
 msg_alignment:
-	.asciz	"granule: the image must lie at a multiple of 2 MiB\n"
-msg_not_identity:
-	.asciz	"granule: entered with the MMU on and the image not mapped one to one\n"
-msg_e2h:
-	.asciz	"granule: HCR_EL2.E2H cannot be cleared on this CPU\n"
-msg_relocation:
-	.asciz	"granule: relocation of an unknown type\n"
+	.asciz	"PANIC: the image must lie at a multiple of 2 MiB\n"
 	.balign	8
 fatal_exit:
 	.quad	0x20026, 1		/* ADP_Stopped_ApplicationExit, status */
+
+	.section .rodata.entry, "a"
+msg_exception:
+	.asciz	"PANIC: an exception before it can be reported, or at EL2 or EL3\n"
+msg_not_identity:
+	.asciz	"PANIC: entered with the MMU on and the image not mapped one to one\n"
+msg_e2h:
+	.asciz	"PANIC: HCR_EL2.E2H cannot be cleared on this CPU\n"
+msg_relocation:
+	.asciz	"PANIC: relocation of an unknown type\n"
 
 	/* Not in BSS: it is read and written before BSS is cleared. */
 	.section .data.entry, "aw"

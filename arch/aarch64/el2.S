@@ -3,9 +3,10 @@
  * What stays behind at EL2 and EL3 when the kernel has gone to EL1. MMU and caches of these levels stay off, so that nothing
  * here touches memory: state is kept in registers (TPIDR_EL2: ESR of the last fault; SP_EL2: scratch).
  *
- * EL2 answers HVC #0 (arch/aarch64/el2.h): a stage 2 can be switched on and off, translated through and tested. Any other
- * exception from EL1 while stage 2 is on is a stage-2 fault: it is remembered and the instruction is skipped (for an
+ * EL2 answers HVC #0 (arch/aarch64/el2.h): a stage 2 can be switched on and off, translated through and tested. An abort
+ * from EL1 is a stage-2 fault: it is remembered and the instruction is skipped (for an
  * instruction abort: returned from), so that a test can see faults one by one. (PSTATE comes back with ERET, flags included.)
+ * What else comes from EL1 is a trap that nobody asked for: EL1 gets it back as an undefined instruction.
  */
 
 #define FN_VERSION 0
@@ -18,15 +19,16 @@
 #define EC_HVC 0x16
 #define EC_SMC 0x17
 #define EC_IABT_LOWER 0x20
+#define EC_DABT_LOWER 0x24
 #define HCR_VM (1 << 0)
 
 	.section .text.vectors, "ax"
 
-/* Semihosting where nobody listens: HLT is undefined (EC 0); say -1 and go on. Anything else at this level stops the CPU. */
+/* Semihosting where nobody listens: HLT is undefined (EC 0); say -1 and go on. Anything else is the end, with one line. */
 .macro	skip_hlt el
 	mrs	x2, esr_\el
 	lsr	x2, x2, #26
-	cbnz	x2, .
+	cbnz	x2, fatal_exception
 	mrs	x2, elr_\el
 	add	x2, x2, #4
 	msr	elr_\el, x2
@@ -39,19 +41,19 @@
 el2_vectors:
 	.rept	4			/* current EL, SP_EL0 */
 	.balign	128
-	b	.
+	b	fatal_exception
 	.endr
 	.balign	128
 	skip_hlt el2			/* current EL, SP_EL2: synchronous */
 	.rept	3
 	.balign	128
-	b	.
+	b	fatal_exception
 	.endr
 	.balign	128
 	b	el2_sync		/* lower EL, AArch64: synchronous */
 	.rept	7
 	.balign	128
-	b	.
+	b	fatal_exception
 	.endr
 
 	.balign	2048
@@ -59,21 +61,40 @@ el2_vectors:
 el3_vectors:
 	.rept	4
 	.balign	128
-	b	.
+	b	fatal_exception
 	.endr
 	.balign	128
 	skip_hlt el3
 	.rept	3
 	.balign	128
-	b	.
+	b	fatal_exception
 	.endr
-	/* Lower EL: nobody is here who could answer an SMC: SMCCC NOT_SUPPORTED (Arm DEN 0028). */
+	/* Lower EL: nobody is here who could answer an SMC: SMCCC NOT_SUPPORTED (Arm DEN 0028). A trap would come back for ever. */
 	.balign	128
+	mrs	x0, esr_el3
+	ubfx	x0, x0, #26, #6
+	cmp	x0, #EC_SMC
+	b.ne	fatal_exception
 	mov	x0, #-1
 	eret
 	.rept	7
 	.balign	128
-	b	.
+	b	fatal_exception
+	.endr
+
+/* EL1 before it has a stack, and a secondary CPU until its MMU is on. */
+	.balign	2048
+	.global el1_early_vectors
+el1_early_vectors:
+	.rept	4
+	.balign	128
+	b	fatal_exception
+	.endr
+	.balign	128
+	skip_hlt el1
+	.rept	11
+	.balign	128
+	b	fatal_exception
 	.endr
 
 	.section .text.el2, "ax"
@@ -104,16 +125,22 @@ done:
 	mov	x9, sp
 	eret
 
-/* x1: VTCR_EL2, x2: VTTBR_EL2. The TLB may hold anything of this VMID: cleaned before stage 2 goes on. */
+/*
+ * x1: VTCR_EL2, x2: VTTBR_EL2. The TLB may hold anything of this VMID. It is cleaned when stage 2 is on already: entries are tagged with
+ * VTTBR_EL2.VMID while stage 2 is off as well, so one that a speculated AT made in between (Cortex-A76 1165522, A55 1530923) would
+ * be a translation without stage 2. EL2 itself is not subject to it.
+ */
 stage2_on:
 	msr	vtcr_el2, x1
 	msr	vttbr_el2, x2
 	isb
-	tlbi	vmalls12e1is
-	dsb	ish
 	mrs	x0, hcr_el2
 	orr	x0, x0, #HCR_VM
 	msr	hcr_el2, x0
+	isb
+	dsb	ishst			/* the tables, as their writer left them */
+	tlbi	vmalls12e1is
+	dsb	ish
 	isb
 	msr	tpidr_el2, xzr
 	mov	x0, xzr
@@ -161,7 +188,11 @@ tlbi_ipa:
 	b	done
 
 el2_fault:
-	mrs	x9, esr_el2
+	cmp	x9, #EC_IABT_LOWER
+	b.eq	1f
+	cmp	x9, #EC_DABT_LOWER
+	b.ne	inject_undefined
+1:	mrs	x9, esr_el2
 	msr	tpidr_el2, x9
 	ubfx	x9, x9, #26, #6
 	cmp	x9, #EC_IABT_LOWER
@@ -172,5 +203,27 @@ el2_fault:
 1:	mrs	x9, elr_el2
 	add	x9, x9, #4
 	msr	elr_el2, x9
+	mov	x9, sp
+	eret
+
+/* An instruction that EL2 traps and does not emulate is undefined at EL1, whose vectors report it (EC 0, IL). */
+inject_undefined:
+	mrs	x9, elr_el2
+	msr	elr_el1, x9
+	mrs	x9, spsr_el2
+	msr	spsr_el1, x9
+	and	x9, x9, #0xf		/* M[3:0]: 5 EL1 with SP_EL1, 4 EL1 with SP_EL0, 0 EL0 */
+	cmp	x9, #4
+	mov	x9, #(1 << 25)
+	msr	esr_el1, x9
+	mrs	x9, vbar_el1
+	b.eq	2f
+	b.lo	1f
+	add	x9, x9, #0x200
+	b	2f
+1:	add	x9, x9, #0x400
+2:	msr	elr_el2, x9
+	mov	x9, #0x3c5		/* EL1h, DAIF masked */
+	msr	spsr_el2, x9
 	mov	x9, sp
 	eret
