@@ -208,7 +208,9 @@ TEST_ON(TAP_TARGET, BT40, "the tables were counted before they were built, fit i
 	CHECK(boot.mm.pool_peak <= 40);
 	CHECK(boot.mm.pool_peak <= boot.mm.pool_tables_needed);
 	CHECK(mmu_kernel.pool_tables <= boot.mm.pool_peak);
-	CHECK(mmu_kernel.dynamic_tables > 0);
+	/* A machine that lies in the first window and starts no CPU needs no table after the hand-over. */
+	CHECK(mmu_kernel.dynamic_tables > 0 ||
+	      (boot.mm.linear_bytes == boot.mm.window_bytes && boot.cpus_online == 1));
 	CHECK_EQ(pgtable_walk(&mmu_kernel, LAYOUT_KERNEL_BASE, (uint64_t)1 << LAYOUT_VA_BITS, count_table, &tables), 0);
 	CHECK_EQ(tables, mmu_kernel.pool_tables + mmu_kernel.dynamic_tables);
 	CHECK_EQ(pgtable_validate(&mmu_kernel), MM_OK);
