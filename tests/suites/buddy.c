@@ -297,6 +297,7 @@ TEST(B13, "a whole untouched section is handed out and comes back with nothing t
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
 	struct frame_info info;
+	struct frames_stats stats;
 	struct page *page;
 	pfn_t f;
 
@@ -318,12 +319,16 @@ TEST(B13, "a whole untouched section is handed out and comes back with nothing t
 		CHECK_EQ(frames_free(&w.f, pfn(f.n), 0), MM_EORDER);
 		CHECK_EQ(frames_free(&w.f, pfn(f.n + 1), 0), MM_EINTERIOR);
 		CHECK_EQ(frames_free(&w.f, pfn(f.n + SECTION_PAGES / 2), 17), MM_EINTERIOR);
+		/* Garbage that looks like a whole section, where none can begin. */
+		*world_record(&w, f.n + 1) = page_word(1, MAX_ORDER, PAGE_ALLOC, 0);
+		CHECK_EQ(frames_free(&w.f, pfn(f.n + 1), MAX_ORDER), MM_EINTERIOR);
+		*world_record(&w, f.n + 1) = GARBAGE;
 		page = frames_page(&w.f, f);
 		CHECK_OR_RETURN(page == (struct page *)world_record(&w, f.n));
 		page->ref = 2;
 		CHECK_EQ(frames_free(&w.f, f, MAX_ORDER), MM_EBUSY);
 		page->ref = 1;
-		CHECK_EQ(world_log_end(), 4);
+		CHECK_EQ(world_log_end(), 5);
 		CHECK_EQ(w.sections[1] & SECTION_STATE_MASK, SECTION_WHOLE);
 		CHECK(world_free(&w, f.n, MAX_ORDER));
 		CHECK_EQ(w.sections[1] & SECTION_STATE_MASK, SECTION_UNTOUCHED);
@@ -332,6 +337,10 @@ TEST(B13, "a whole untouched section is handed out and comes back with nothing t
 		CHECK_EQ(world_log_end(), 1);
 		world_check(&w);
 	}
+	frames_get_stats(&w.f, &stats);
+	CHECK_EQ(stats.allocs, 3);
+	CHECK_EQ(stats.frees, 3);
+	CHECK_EQ(stats.bad_frees, 18);
 }
 
 /* ---- edges ------------------------------------------------------------------------------------------------------- */
