@@ -30,30 +30,51 @@ static uint8_t pa_bits_of(unsigned parange)
 /* ---- errata, by MIDR_EL1 ----------------------------------------------------------------------------------------- */
 
 #define MIDR_MODEL_MASK 0xff00fff0 /* implementer and part number; all variants and revisions */
-#define MIDR_CORTEX_A55 0x4100d050
-#define MIDR_CORTEX_A76 0x4100d0b0
-#define MIDR_CORTEX_X1 0x4100d440
+#define MIDR_ARM(part) (0x41000000 | (part) << 4)
+#define MIDR_CORTEX_A55 MIDR_ARM(0xd05)
+#define MIDR_MICROSOFT_COBALT_100 0x6d00d490
+#define MIDR_NVIDIA_OLYMPUS 0x4e000100
 
-static const struct {
-	uint32_t model;
-	bool repeat_tlbi; /* A55: 2441007; A76 and X1: 4118414 (CVE-2025-10263) */
-	bool no_dbm;	  /* A55: 1024718, hardware dirty state may be lost */
-} errata[] = {
-	{ MIDR_CORTEX_A55, true, true },
-	{ MIDR_CORTEX_A76, true, false },
-	{ MIDR_CORTEX_X1, true, false },
+/*
+ * After a broadcast TLBI and its DSB, accesses by way of the old translation may still be under way: Cortex-A55 2441007, Cortex-A510
+ * 2441009, and CVE-2025-10263 (4118414 and its siblings) in the others, all revisions. The list is Linux' (silicon-errata.rst).
+ */
+static const uint32_t repeat_tlbi[] = {
+	MIDR_CORTEX_A55,	   MIDR_ARM(0xd46), /* Cortex-A510 */
+	MIDR_ARM(0xd0b),			    /* Cortex-A76 */
+	MIDR_ARM(0xd0e),			    /* Cortex-A76AE */
+	MIDR_ARM(0xd0d),			    /* Cortex-A77 */
+	MIDR_ARM(0xd41),			    /* Cortex-A78 */
+	MIDR_ARM(0xd42),			    /* Cortex-A78AE */
+	MIDR_ARM(0xd4b),			    /* Cortex-A78C */
+	MIDR_ARM(0xd47),			    /* Cortex-A710 */
+	MIDR_ARM(0xd44),			    /* Cortex-X1 */
+	MIDR_ARM(0xd4c),			    /* Cortex-X1C */
+	MIDR_ARM(0xd48),			    /* Cortex-X2 */
+	MIDR_ARM(0xd4e),			    /* Cortex-X3 */
+	MIDR_ARM(0xd82),			    /* Cortex-X4 */
+	MIDR_ARM(0xd85),			    /* Cortex-X925 */
+	MIDR_ARM(0xd0c),			    /* Neoverse-N1 */
+	MIDR_ARM(0xd49),			    /* Neoverse-N2 */
+	MIDR_ARM(0xd40),			    /* Neoverse-V1 */
+	MIDR_ARM(0xd4f),			    /* Neoverse-V2 */
+	MIDR_ARM(0xd84),			    /* Neoverse-V3 */
+	MIDR_ARM(0xd83),			    /* Neoverse-V3AE */
+	MIDR_ARM(0xd8c),			    /* C1-Ultra */
+	MIDR_ARM(0xd90),			    /* C1-Premium */
+	MIDR_MICROSOFT_COBALT_100, MIDR_NVIDIA_OLYMPUS,
 };
 
 /* [AR2] */
 static void apply_errata(struct cpu_features *f, uint64_t midr)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(errata); i++) {
-		if ((midr & MIDR_MODEL_MASK) != errata[i].model)
-			continue;
-		f->repeat_tlbi = errata[i].repeat_tlbi;
-		if (errata[i].no_dbm && f->hafdbs > 1)
-			f->hafdbs = 1;
-	}
+	uint32_t model = midr & MIDR_MODEL_MASK;
+
+	for (size_t i = 0; i < ARRAY_SIZE(repeat_tlbi); i++)
+		f->repeat_tlbi = f->repeat_tlbi || model == repeat_tlbi[i];
+	/* 1024718: hardware dirty state may be lost. */
+	if (model == MIDR_CORTEX_A55 && f->hafdbs > 1)
+		f->hafdbs = 1;
 }
 
 /* ---- one CPU ----------------------------------------------------------------------------------------------------- */

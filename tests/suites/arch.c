@@ -281,7 +281,8 @@ TEST_ON(TAP_HOST, AR1, "the features of six real CPUs are read from their ID reg
 		    .granule_4k = true,
 		    .lse = true,
 		    .cnp = true,
-		    .pan = true } },
+		    .pan = true,
+		    .repeat_tlbi = true } },
 		{ &a64fx,
 		  { .pa_bits = 40,
 		    .asid_bits = 16,
@@ -369,13 +370,28 @@ TEST_ON(TAP_HOST, AR1,
 }
 
 TEST_ON(TAP_HOST, AR2,
-	"errata follow MIDR: all A55, A76 and X1 repeat TLBIs, A55 has no hardware dirty state, nobody else")
+	"errata follow MIDR: A55, A510 and the big cores from A76 on repeat TLBIs, A55 has no hardware dirty state, nobody else")
 {
 	static const struct {
 		uint32_t part;
 		bool repeat, dbm;
-	} cores[] = { { 0xd05, true, false }, { 0xd0b, true, true },  { 0xd44, true, true },
-		      { 0xd03, false, true }, { 0xd41, false, true }, { 0xd0c, false, true } };
+	} cores[] = {
+		{ 0xd05, true, false },				/* A55 */
+		{ 0xd0b, true, true },	{ 0xd0c, true, true },	/* A76, N1 */
+		{ 0xd0d, true, true },	{ 0xd0e, true, true },	/* A77, A76AE */
+		{ 0xd40, true, true },	{ 0xd41, true, true },	/* V1, A78 */
+		{ 0xd42, true, true },	{ 0xd44, true, true },	/* A78AE, X1 */
+		{ 0xd46, true, true },	{ 0xd47, true, true },	/* A510, A710 */
+		{ 0xd48, true, true },	{ 0xd49, true, true },	/* X2, N2 */
+		{ 0xd4b, true, true },	{ 0xd4c, true, true },	/* A78C, X1C */
+		{ 0xd4e, true, true },	{ 0xd4f, true, true },	/* X3, V2 */
+		{ 0xd82, true, true },	{ 0xd83, true, true },	/* X4, V3AE */
+		{ 0xd84, true, true },	{ 0xd85, true, true },	/* V3, X925 */
+		{ 0xd8c, true, true },	{ 0xd90, true, true },	/* C1-Ultra, C1-Premium */
+		{ 0xd03, false, true }, { 0xd07, false, true }, /* A53, A57 */
+		{ 0xd08, false, true }, { 0xd4d, false, true }, /* A72, A715 */
+		{ 0xd80, false, true }, { 0xd8b, false, true }, /* A520, C1-Pro */
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cores); i++) {
 		for (uint32_t revision = 0; revision < 256; revision++) {
@@ -393,6 +409,8 @@ TEST_ON(TAP_HOST, AR2,
 	/* another implementer's part of the same number */
 	CHECK(!read_with("midr_el1", 0x510fd050).repeat_tlbi);
 	CHECK(read_with("midr_el1", 0x412fd050).repeat_tlbi);
+	CHECK(read_with("midr_el1", 0x6d0fd490).repeat_tlbi); /* Cobalt 100 is an N2 by another name */
+	CHECK(read_with("midr_el1", 0x4e0f0100).repeat_tlbi); /* Olympus */
 }
 
 TEST_ON(TAP_HOST, AR4, "a CPU that has less than what is in use may not join, and changes nothing")
