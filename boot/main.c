@@ -94,6 +94,7 @@ static void map_dtb_pages(paddr_t pa, uint64_t from, uint64_t size)
 /* x0, or for an ELF loader that passes none the start of the image's GiB; read only, nothing else is probed. [BT13] [BT14] */
 static void find_dtb(void)
 {
+	uint64_t limit = (uint64_t)1 << arch_pa_bits();
 	const char *why;
 	size_t used, totalsize;
 	uint8_t *blob;
@@ -102,7 +103,7 @@ static void find_dtb(void)
 	boot.dtb_pa = paddr(boot.x[0] ? boot.x[0] : ALIGN_DOWN(boot.image_pa, GIB(1)));
 	if (boot.dtb_pa.v & 7)
 		bad_dtb("not 8-byte aligned");
-	if (boot.dtb_pa.v > ((uint64_t)1 << arch_pa_bits()) - FDT_MAX_SIZE)
+	if (boot.dtb_pa.v > limit - FDT_HEADER_SIZE)
 		bad_dtb("beyond the physical address space");
 	if (boot.dtb_pa.v < boot.image_pa + boot.image_size && boot.image_pa < boot.dtb_pa.v + FDT_HEADER_SIZE)
 		bad_dtb("inside the kernel image");
@@ -116,6 +117,8 @@ static void find_dtb(void)
 		bad_dtb(why);
 	if (boot.dtb_pa.v < boot.image_pa + boot.image_size && boot.image_pa < boot.dtb_pa.v + used)
 		bad_dtb("overlaps the kernel image");
+	if (used > limit - boot.dtb_pa.v)
+		bad_dtb("runs past the end of the physical address space");
 	map_dtb_pages(boot.dtb_pa, FDT_HEADER_SIZE, used);
 	if (!fdt_open(&boot.fdt, blob, used))
 		bad_dtb(boot.fdt.error);
@@ -127,12 +130,14 @@ static void start_console(void)
 	struct console_desc desc;
 	const char *why = console_find(&boot.fdt, &desc);
 	uint64_t page;
+	uint32_t word;
 
 	if (!why) {
 		page = ALIGN_DOWN(desc.pa.v, PAGE_SIZE);
 		if (pgtable_map(&mmu_kernel, LAYOUT_FIXMAP_CONSOLE, paddr(page),
 				ALIGN_UP(desc.pa.v + desc.driver->reg_bytes, PAGE_SIZE) - page,
 				(struct pt_attrs){ PT_WRITE, PT_DEVICE_nGnRE }, PGTABLE_PAGES_ONLY) == MM_OK &&
+		    probe_read32((const volatile uint32_t *)(LAYOUT_FIXMAP_CONSOLE + (desc.pa.v & PAGE_MASK)), &word) &&
 		    console_start(&desc, (void *)(uintptr_t)(LAYOUT_FIXMAP_CONSOLE + (desc.pa.v & PAGE_MASK))))
 			return;
 		why = "its registers cannot be used";
@@ -258,6 +263,8 @@ _Noreturn void kernel_main(void)
 	else /* free memory like any other */
 		boot.image_size = (uint64_t)(suites_bss_start - image_start);
 	start_console();
+	/* From here somebody can read what an asynchronous abort has to say: a write to memory that is not there, for one. */
+	__asm__ volatile("msr daifclr, #4" ::: "memory");
 	console = console_current() != NULL;
 	name_machine();
 	log_info("DTB: found at 0x%016lx, %lu bytes (%lu used)\n", (unsigned long)boot.dtb_pa.v,

@@ -30,6 +30,7 @@ static uint32_t online[MAX_CPUS];
 void secondary_main(uint64_t cpu)
 {
 	mmu_ttbr0_clear(image_paddr(empty_table));
+	__asm__ volatile("msr daifclr, #4" ::: "memory"); /* asynchronous aborts are reported, as on CPU 0 */
 	/* CPU 0 speaks for a CPU that lacks what is in use already. */
 	__atomic_store_n(&online[cpu], features_join() ? CPU_ONLINE : CPU_UNFIT, __ATOMIC_RELEASE);
 	/* Nothing to do yet: interrupts stay masked, WFI sleeps until the machine ends. */
@@ -39,11 +40,14 @@ void secondary_main(uint64_t cpu)
 
 static bool wait_online(unsigned cpu)
 {
-	uint64_t start, ticks = READ_SYSREG(cntfrq_el0) * START_SECONDS;
+	uint64_t start, ticks = READ_SYSREG(cntfrq_el0);
 
-	start = READ_SYSREG(cntpct_el0);
+	/* Firmware that leaves CNTFRQ_EL0 at 0 is common enough: then 1 GHz, the fastest that the architecture asks for. */
+	ticks = (ticks ? ticks : 1000000000) * START_SECONDS;
+	/* The virtual counter: a hypervisor may keep the physical one for itself. */
+	start = READ_SYSREG(cntvct_el0);
 	while (!__atomic_load_n(&online[cpu], __ATOMIC_ACQUIRE)) {
-		if (READ_SYSREG(cntpct_el0) - start > ticks)
+		if (READ_SYSREG(cntvct_el0) - start > ticks)
 			return false;
 		arch_cpu_relax();
 	}

@@ -21,6 +21,18 @@ static const struct console_driver *driver_for(const struct fdt *fdt, int node)
 	return NULL;
 }
 
+/* Whether a bank covers a byte of it: a tree that names such a device would have us write into memory. */
+static bool in_ram(struct fdt *fdt, uint64_t base, uint64_t last)
+{
+	struct fdt_region_iter it = { 0 };
+	struct fdt_region r;
+
+	while (get_memory_regions(fdt, &it, &r) > 0)
+		if (r.base <= last && base <= r.base + (r.size - 1))
+			return true;
+	return false;
+}
+
 static const char *describe(struct fdt *fdt, int node, const struct console_driver *driver, struct console_desc *out)
 {
 	uint64_t base = 0;
@@ -30,6 +42,8 @@ static const char *describe(struct fdt *fdt, int node, const struct console_driv
 		return "the console's node has no usable reg";
 	if (size < driver->reg_bytes || !IS_ALIGNED(base, 4) || base + (size - 1) < base)
 		return "the console's reg is too small, not aligned, or wraps";
+	if (in_ram(fdt, base, base + (driver->reg_bytes - 1)))
+		return "the console's registers lie in RAM";
 	out->driver = driver;
 	out->pa = paddr(base);
 	out->size = size;

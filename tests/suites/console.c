@@ -128,6 +128,36 @@ TEST(BU10,
 	}
 }
 
+TEST(BU10, "a console whose registers lie in RAM is none: printing would write into memory")
+{
+	static const struct {
+		uint64_t base, size;
+		bool found;
+	} bank[] = {
+		{ GIB(4) + 0x9000000, 0x1000, false },
+		{ GIB(4), GIB(1), false },
+		{ GIB(4) + 0x9000000 + 0x47, 1, false },
+		{ GIB(4) + 0x9000000 + 0x48, 0x1000, true }, /* behind the registers that are used */
+		{ GIB(4) + 0x8fff000, 0x1000, true },
+		{ 0, UINT64_MAX, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bank); i++) {
+		struct console_desc d;
+		const char *why;
+
+		tree_start();
+		tree_uart("u", "arm,pl011", 0x9000000, 0x1000, NULL);
+		fdtw_end(&w); /* soc */
+		fdtw_begin(&w, "memory");
+		fdtw_str(&w, "device_type", "memory");
+		FDTW_REG(&w, 2, 2, bank[i].base, bank[i].size);
+		why = choose("/soc/u", &d);
+		CHECK_EQ(why == NULL, bank[i].found);
+		CHECK(why == NULL || (has_text(why, "lie in RAM") && untouched(&d)));
+	}
+}
+
 TEST(BU11, "without a stdout-path the only enabled PL011 is the console; two, or none, are not")
 {
 	struct console_desc d;

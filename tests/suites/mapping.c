@@ -209,8 +209,7 @@ TEST_ON(TAP_TARGET, BT40, "the tables were counted before they were built, fit i
 	CHECK(boot.mm.pool_peak <= boot.mm.pool_tables_needed);
 	CHECK(mmu_kernel.pool_tables <= boot.mm.pool_peak);
 	/* A machine that lies in the first window and starts no CPU needs no table after the hand-over. */
-	CHECK(mmu_kernel.dynamic_tables > 0 ||
-	      (boot.mm.linear_bytes == boot.mm.window_bytes && boot.cpus_online == 1));
+	CHECK(mmu_kernel.dynamic_tables > 0 || (boot.mm.linear_bytes == boot.mm.window_bytes && boot.cpus_online == 1));
 	CHECK_EQ(pgtable_walk(&mmu_kernel, LAYOUT_KERNEL_BASE, (uint64_t)1 << LAYOUT_VA_BITS, count_table, &tables), 0);
 	CHECK_EQ(tables, mmu_kernel.pool_tables + mmu_kernel.dynamic_tables);
 	CHECK_EQ(pgtable_validate(&mmu_kernel), MM_OK);
@@ -264,6 +263,7 @@ TEST_ON(TAP_TARGET, BT41,
 	CHECK_EQ(read_sysreg(currentel), 1 << 2);
 	CHECK_EQ(sctlr & ((1 << 0) | (1 << 2) | (1 << 12)), (1 << 0) | (1 << 2) | (1 << 12));
 	CHECK_EQ(read_sysreg(cpacr_el1) & (3 << 20), 0);
+	CHECK_EQ(read_sysreg(daif) & (1 << 8), 0); /* SErrors are taken */
 	CHECK_EQ(read_sysreg(mair_el1) & 0xff, PAR_ATTR_NORMAL_WB);
 }
 
