@@ -494,10 +494,20 @@ void mm_init_heap(struct mm_bringup *up)
 {
 	int order = frames_largest_free(up->frames);
 	uint64_t size = recommended_heap_size(ram_total(up->ram), order < 0 ? 0 : PAGE_SIZE << order);
+	uint64_t *first;
 	int err = heap_init(up->frames, size);
 
 	if (err)
 		panic("Failed to allocate heap: %lu KiB wanted, largest free block of order %d: %s",
 		      (unsigned long)(size >> 10), order, mm_strerror(err));
 	up->heap_bytes = size;
+
+	/* The first object: what is promised from here on has worked once. */
+	first = kmalloc(sizeof(*first));
+	if (first)
+		*first = size;
+	if (!first || kfree(first))
+		panic("Failed to allocate heap: %lu KiB are there, but an object cannot be had and given back",
+		      (unsigned long)(size >> 10));
+	log_verbose("heap: up with %lu KiB, a first object had and given back\n", (unsigned long)(size >> 10));
 }
