@@ -21,7 +21,7 @@ extern char semihost_insn[], probe_insn[], probe_failed[];
 void exception_entry(struct exception_frame *frame);
 
 /*
- * [EN3] While memory is brought up, a bus that answers nothing is nearly always RAM that the tree names and the machine does not have:
+ * While memory is brought up, a bus that answers nothing is nearly always RAM that the tree names and the machine does not have:
  * that deserves a sentence. Afterwards it is an exception like any other.
  */
 static void say_missing_ram(const struct exception_frame *frame)
