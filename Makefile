@@ -95,7 +95,7 @@ endif
 VARIANT_FLAGS_release := -O2
 VARIANT_FLAGS_debug := -Og
 VARIANT_FLAGS_ubsan := -O2 $(TRAP_UBSAN)
-VARIANT_FLAGS_trace := -O2 -gdwarf-4 -finstrument-functions \
+VARIANT_FLAGS_trace := -O2 -gdwarf-4 -falign-functions=16 -finstrument-functions \
 	-finstrument-functions-exclude-file-list=arch/aarch64/mmu_on,arch/aarch64/insn
 
 CFLAGS_TARGET := $(COMMON) $(TARGET_FLAGS) $(VARIANT_FLAGS_$(VARIANT)) $(EXTRA_CFLAGS)
@@ -264,7 +264,7 @@ HOST_gcc_FLAGS := -O2
 HOST_tsan_CC := $(CLANG)
 HOST_tsan_FLAGS := -O1 -fsanitize=thread
 HOST_trace_CC := $(HOST_GCC)
-HOST_trace_FLAGS := -O1 -gdwarf-4 -fno-inline -Wno-maybe-uninitialized -finstrument-functions -fno-pie -no-pie
+HOST_trace_FLAGS := -O1 -gdwarf-4 -fno-inline -Wno-maybe-uninitialized -finstrument-functions
 HOST_trace_EXTRA := tests/trace/host.c
 HOST_fuzz_CC := $(CLANG)
 HOST_fuzz_FLAGS := -O1 $(SANITIZE)

@@ -16,6 +16,9 @@
 static _Atomic uintptr_t entered[SLOTS];
 static FILE *out;
 
+/* Where the linker's addresses begin: what is written is as nm and addr2line know it. */
+extern char __executable_start[];
+
 void __cyg_profile_func_enter(void *fn, void *call_site) UNTRACED;
 void __cyg_profile_func_exit(void *fn, void *call_site) UNTRACED;
 static void before(const struct tap_test *t) UNTRACED;
@@ -63,7 +66,7 @@ static void after(const struct tap_test *t, bool ok)
 		uintptr_t address = atomic_load_explicit(&entered[i], memory_order_relaxed);
 
 		if (address != 0)
-			fprintf(out, "F %lx\n", (unsigned long)address);
+			fprintf(out, "F %lx\n", (unsigned long)(address - (uintptr_t)__executable_start));
 	}
 }
 

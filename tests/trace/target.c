@@ -5,7 +5,7 @@
  * out by semihosting, which QEMU keeps apart from the serial line: "T suite:id" after each test and "T boot" before power-off,
  * each followed by "F offset" for every function entered (since the test began, since the BSS was cleared).
  *
- * Offsets are from image_start, so the same code serves before and after the MMU is on. One byte per instruction: CPUs that
+ * Offsets are from image_start, so the same code serves before and after the MMU is on. One byte per function: CPUs that
  * record at the same time write the same value.
  */
 #include "arch/aarch64/semihost.h"
@@ -13,7 +13,8 @@
 #include "lib/tap.h"
 
 #define UNTRACED __attribute__((no_instrument_function))
-#define TEXT_MAX MIB(2)
+#define TEXT_MAX MIB(1)
+#define FUNCTION_ALIGN 16 /* -falign-functions */
 
 enum {
 	SINCE_BOOT = 1,
@@ -22,7 +23,7 @@ enum {
 
 #define SYS_WRITE0 0x04
 
-static uint8_t entered[TEXT_MAX / 4];
+static uint8_t entered[TEXT_MAX / FUNCTION_ALIGN];
 
 uint64_t semihost_insn(uint64_t operation, const void *argument);
 void __cyg_profile_func_enter(void *fn, void *call_site) UNTRACED;
@@ -48,7 +49,7 @@ static void report(const char *suite, const char *id, uint8_t what)
 	put("\n");
 	for (size_t i = 0; i < sizeof(entered); i++) {
 		char line[] = "F 00000000\n";
-		size_t offset = i * 4;
+		size_t offset = i * FUNCTION_ALIGN;
 
 		if (!(entered[i] & what))
 			continue;
@@ -77,7 +78,7 @@ void __cyg_profile_func_enter(void *fn, void *call_site)
 
 	(void)call_site;
 	if (offset < TEXT_MAX)
-		entered[offset / 4] |= SINCE_BOOT | SINCE_TEST;
+		entered[offset / FUNCTION_ALIGN] |= SINCE_BOOT | SINCE_TEST;
 	if (fn == (void *)tap_run) {
 		tap_before = before;
 		tap_after = after;
