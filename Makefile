@@ -79,7 +79,8 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	-Wimplicit-fallthrough
 COMMON := -std=gnu17 -I. -g $(WARNINGS)
 
-TARGET_FLAGS := -march=armv8-a -mgeneral-regs-only -mstrict-align -ffreestanding -fno-builtin -fpie -fno-common \
+# Cortex-A53 errata 835769 here and 843419 at the link: both are about instruction sequences.
+TARGET_FLAGS := -march=armv8-a -mfix-cortex-a53-835769 -mgeneral-regs-only -mstrict-align -ffreestanding -fno-builtin -fpie -fno-common \
 	-fvisibility=hidden -include lib/hidden.h -fno-stack-protector -fno-omit-frame-pointer -fno-asynchronous-unwind-tables
 
 ifeq ($(TOOLCHAIN),clang)
@@ -100,7 +101,7 @@ VARIANT_FLAGS_trace := -O2 -gdwarf-4 -falign-functions=16 -finstrument-functions
 
 CFLAGS_TARGET := $(COMMON) $(TARGET_FLAGS) $(VARIANT_FLAGS_$(VARIANT)) $(EXTRA_CFLAGS)
 ASFLAGS_TARGET := -I. -g -march=armv8-a -D__ASSEMBLY__
-LDFLAGS_TARGET := -nostdlib -pie --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack --build-id=none \
+LDFLAGS_TARGET := -nostdlib -pie --fix-cortex-a53-843419 --no-dynamic-linker -z text -z max-page-size=4096 -z noexecstack --build-id=none \
 	--fatal-warnings
 
 # ---- sources ---------------------------------------------------------------------------------------------------------
@@ -370,9 +371,16 @@ $(BUILD)/host-fuzz/fuzz/%: $(BUILD)/host-fuzz/tests/fuzz/%.o $(BUILD)/host-fuzz/
 $(BUILD)/t/fuzz-short: FORCE
 	$(call wrapper,python3 tools/fuzz.py --seconds 10 $(FUZZERS))
 
+# Random machines and broken trees in QEMU: 40 of a fixed seed in `make test`, BOOTS of a seed of one's own by hand.
+BOOTS ?= 200
+SEED ?= 1
+$(BUILD)/t/bootfuzz: FORCE
+	$(call wrapper,python3 tests/qemu/bootfuzz.py --count 40 --seed 1 --image $(BUILD)/$(TOOLCHAIN)-$(VARIANT)/granule.img)
+
 .PHONY: fuzz
-fuzz: $(FUZZERS)
+fuzz: $(FUZZERS) kernel-$(TOOLCHAIN)
 	$(Q)python3 tools/fuzz.py --seconds $(TIME) $(FUZZERS)
+	$(Q)python3 tests/qemu/bootfuzz.py --count $(BOOTS) --seed $(SEED) --image $(BUILD)/$(TOOLCHAIN)-$(VARIANT)/granule.img
 
 # ---- the behaviour inventory -----------------------------------------------------------------------------------------------
 
@@ -400,7 +408,7 @@ test: setup
 	$(Q)$(MAKE) --no-print-directory test-all
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
-TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) selftest) fuzz-short inventory)
+TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) selftest) bootfuzz fuzz-short inventory)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
 		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
@@ -441,7 +449,7 @@ help:
 	@echo 'make SUITE=buddy        one suite on this machine (test-host-clang, -gcc, -tsan: one build)'
 	@echo 'make test-qemu          the QEMU matrix of TOOLCHAIN; ONLY=PATTERN picks machines, JOBS=N'
 	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
-	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all'
+	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'
 	@echo 'make lint               format, clang-tidy, cppcheck, gcc -fanalyzer, include floors, lock probes'
 	@echo 'make library            $(BUILD)/libgranule.a alone'
 	@echo 'make objects            compile the kernel without linking'

@@ -13,7 +13,10 @@ struct CAPABILITY("spinlock") spinlock {
 	uint32_t ticket; /* 31:16 next ticket to hand out, 15:0 ticket being served */
 };
 
-#define SPINLOCK_INIT { 0 }
+#define SPINLOCK_INIT \
+	{             \
+		0     \
+	}
 
 /* Returns the interrupt state for spin_unlock(). Acquire semantics. */
 unsigned long spin_lock(struct spinlock *lock) ACQUIRE(lock);

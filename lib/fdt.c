@@ -59,7 +59,7 @@ int fdt_root(const struct fdt *fdt)
 /* [FD8] */
 int fdt_next_node(const struct fdt *fdt, int node, int *depth)
 {
-	size_t off, next;
+	size_t off, next = 0;
 	int d = depth ? *depth : 0;
 
 	if (!enter(fdt, node, &off))
@@ -84,7 +84,7 @@ int fdt_next_node(const struct fdt *fdt, int node, int *depth)
 /* [FD8] */
 int fdt_first_child(const struct fdt *fdt, int node)
 {
-	size_t off, next;
+	size_t off, next = 0;
 	uint32_t token;
 
 	if (!enter(fdt, node, &off))
@@ -101,7 +101,7 @@ int fdt_first_child(const struct fdt *fdt, int node)
 /* [FD8] */
 int fdt_next_sibling(const struct fdt *fdt, int node)
 {
-	size_t off, next;
+	size_t off, next = 0;
 	int depth = 1;
 
 	if (!enter(fdt, node, &off))
@@ -216,7 +216,7 @@ static inline bool prop_is(const struct fdt *fdt, const uint8_t *p, const char *
 /* [FD11] The value of the property named by n bytes, or NULL. */
 static const uint8_t *find_prop(const struct fdt *fdt, int node, const char *name, size_t n, size_t *len)
 {
-	size_t off, next;
+	size_t off, next = 0;
 	uint32_t token;
 
 	if (!enter(fdt, node, &off))

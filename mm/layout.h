@@ -26,7 +26,7 @@
 #define LAYOUT_FIXMAP_FDT 0xffffb00000000000
 #define LAYOUT_FIXMAP_FDT_SIZE 0x400000
 #define LAYOUT_FIXMAP_CONSOLE 0xffffb00000400000 /* 64 KiB of device registers */
-#define LAYOUT_FIXMAP_CLAIMS 0xffffb00001000000  /* records of the RAM map when they outgrow the image's */
+#define LAYOUT_FIXMAP_CLAIMS 0xffffb00001000000	 /* records of the RAM map when they outgrow the image's */
 #define LAYOUT_FIXMAP_CLAIMS_SIZE 0x1000000
 
 #endif

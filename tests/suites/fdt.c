@@ -184,7 +184,7 @@ TEST(FD2, "blocks that wrap, leave the blob, overlap the header or are not align
 {
 	static const unsigned offs[] = { FDTW_OFF_STRUCT, FDTW_OFF_STRINGS, FDTW_OFF_RSV };
 	static const uint32_t bad[] = { 0, 39, UINT32_MAX, UINT32_MAX - 7, 0x80000000U };
-	size_t n = sample();
+	size_t n;
 	uint32_t keep;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(offs); i++) {

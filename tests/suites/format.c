@@ -211,7 +211,7 @@ TEST(M29, "every format: what is written reads back; address and attributes shar
 			for (unsigned access = 0; access < 16; access++) {
 				for (unsigned m = 0; m < PT_MEMORY_KINDS; m++) {
 					struct pt_attrs attrs = { access & f->access_mask, (enum pt_memory)m }, back;
-					uint64_t d = f->leaf(attrs, level);
+					uint64_t d;
 
 					if (m >= PT_DEVICE_nGnRnE)
 						attrs.access &= ~PT_EXEC;

@@ -199,7 +199,7 @@ TEST(M51, "an allocator is not replaced while its tables are in use, and its gar
 	CHECK_EQ(map_page(&pt, 0, paddr(0), data), MM_EPT_ALLOC);
 	bad = (uint64_t)1 << 48;
 	CHECK_EQ(map_page(&pt, 0, paddr(0), data), MM_EPT_ALLOC);
-	said = capture_end();
+	(void)capture_end();
 	CHECK_EQ(bad_returned, 2);
 	CHECK_EQ(pt.dynamic_tables, 0);
 	CHECK_EQ(pgtable_validate(&pt), MM_OK);
@@ -490,7 +490,7 @@ TEST(M48, "every new table has its verbose line, only when verbose, and only onc
 	events_made = events_gone = 0;
 	CHECK_EQ(map_page(&pt, 0, paddr(0), data), MM_OK);
 	CHECK_EQ(unmap_page(&pt, 0), MM_OK);
-	said = capture_end();
+	(void)capture_end();
 	log_set_verbose(verbose);
 	CHECK_EQ(events_made, 3);
 	CHECK_EQ(events_gone, 3);
