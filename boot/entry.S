@@ -463,33 +463,26 @@ fatal_line:
 	b	park
 
 /* [x0, x1): data cache by address to the point of coherency. Both ends lie on cache lines or in memory nobody else uses. */
-invalidate_poc:
+.macro	to_poc op
 	mrs	x2, ctr_el0
 	ubfx	x2, x2, #16, #4		/* DminLine, log2 of words */
 	mov	x3, #4
 	lsl	x3, x3, x2
 	sub	x2, x3, #1
 	bic	x0, x0, x2
-1:	dc	ivac, x0
+1:	dc	\op, x0
 	add	x0, x0, x3
 	cmp	x0, x1
 	b.lo	1b
 	dsb	sy
 	ret
+.endm
+
+invalidate_poc:
+	to_poc	ivac
 
 clean_invalidate_poc:
-	mrs	x2, ctr_el0
-	ubfx	x2, x2, #16, #4
-	mov	x3, #4
-	lsl	x3, x3, x2
-	sub	x2, x3, #1
-	bic	x0, x0, x2
-1:	dc	civac, x0
-	add	x0, x0, x3
-	cmp	x0, x1
-	b.lo	1b
-	dsb	sy
-	ret
+	to_poc	civac
 
 /*
  * Applies the image's relative relocations for a run at x0 (address of image_start as the pointers shall see it). May be
