@@ -22,7 +22,7 @@ void exception_entry(struct exception_frame *frame);
 
 /*
  * While memory is brought up, a bus that answers nothing is nearly always RAM that the tree names and the machine does not have:
- * that deserves a sentence. Afterwards it is an exception like any other.
+ * that deserves a sentence. Afterwards it is an exception like any other. [BT28]
  */
 static void say_missing_ram(const struct exception_frame *frame)
 {

@@ -587,6 +587,19 @@ panic_row("bad-memory-wraps", "BT19", "A bank that wraps around the end of the a
 panic_row("bad-cells", "BT19", "#address-cells of 5.", BAD_DTB,
           Layout([(RAM_BASE, GIB)], change=lambda t: t.root.set("#address-cells", 5)))
 
+# ---- what is not as the loader says ------------------------------------------------------------------------------------------
+
+panic_row("image-misaligned", "BT1", "An image that is not at a multiple of 2 MiB says so.",
+          r"the image must lie at a multiple of 2 MiB", Layout([(RAM_BASE, GIB)]), image_at=0x40300000)
+panic_row("ram-not-there", "BT28", "A bank that the machine does not have ends in a sentence with its address.",
+          r"^PANIC: no memory answers at physical address 0x2[0-9a-f]{8}:", Layout([(RAM_BASE, 2 * GIB), (0x200000000, GIB)]))
+layout_row("console-not-there", "BT25", "A console where nothing answers: semihosting speaks instead.",
+           Layout([(RAM_BASE, GIB)], change=lambda t: t.root.child("pl011").set("reg", 0, 0x0F000000, 0, 0x1000)),
+           suites=LIGHT, want=[r"^console: .*semihosting"])
+layout_row("console-in-ram", "BT25", "A console whose registers lie in a bank is none.",
+           Layout([(RAM_BASE, GIB)], change=lambda t: t.root.child("pl011").set("reg", 0, 0x50000000, 0, 0x1000)),
+           suites=LIGHT, want=[r"^console: the console's registers lie in RAM"])
+
 # ---- the kernel's own end --------------------------------------------------------------------------------------------------
 
 REPORT = [r"^EXCEPTION: Synchronous, current EL with SPx", r"^ELR +0xffffa0", r"^backtrace:", r"^PANIC: unexpected exception"]
