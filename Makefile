@@ -338,6 +338,10 @@ QEMU_TOOLCHAINS := clang gcc
 ONLY ?=
 JOBS ?= $(NPROC)
 
+# Undefined behaviour traps in this kernel; that every suite passes there is what it is for.
+$(BUILD)/t/qemu-ubsan: FORCE
+	$(call wrapper,python3 tests/qemu/run.py --toolchain ubsan --build $(BUILD)/clang-ubsan --jobs $(JOBS) --only "^suites-(el1-a53|el2-max)")
+
 $(BUILD)/t/qemu-%: FORCE
 	$(call wrapper,python3 tests/qemu/run.py --toolchain $* --build $(BUILD)/$*-$(VARIANT) --jobs $(JOBS)$(if $(ONLY), --only "$(ONLY)"))
 
@@ -351,6 +355,10 @@ test-qemu: kernel-$(TOOLCHAIN) $(BUILD)/t/qemu-$(TOOLCHAIN) $(BUILD)/t/qemu-self
 
 kernel-clang kernel-gcc: kernel-%:
 	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=$* SUITE= all
+
+.PHONY: kernel-ubsan
+kernel-ubsan:
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=clang VARIANT=ubsan SUITE= $(BUILD)/clang-ubsan/granule.img
 
 .PHONY: run debug
 run: setup
@@ -402,13 +410,14 @@ setup:
 
 test: setup
 	$(Q)rm -f $(BUILD)/tap/host-*.tap $(BUILD)/tap/t.*.tap
+	$(Q)$(SUBMAKE) kernel-ubsan
 	$(Q)$(SUBMAKE) kernel-gcc
 	$(Q)$(SUBMAKE) kernel-clang
 	$(Q)$(SUBMAKE) $(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(FUZZERS) inventory-traces
 	$(Q)$(MAKE) --no-print-directory test-all
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
-TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) selftest) bootfuzz fuzz-short inventory)
+TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
 		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
