@@ -211,14 +211,17 @@ def target_suites():
 
 
 def boot_traced(row, folder, kernel, suites):
-    """Boots a row of the matrix and says whether it came as far as it should. What it shows means nothing here: the recorder makes the
-    image larger and slower, and a machine laid out to the byte around the image may have no room for it.
+    """Boots a row of the matrix; returns whether it came as far as it should, and where its image was (modulo IMAGE_ALIGN).
+
+    What it shows means nothing here: the recorder makes the image larger and slower, and a machine laid out to the byte around
+    the image may have no room for it.
     """
     boot = row.boot(kernel)
     if row.suites == "all":
         boot.args = boot.args.replace("test=all", "test=" + ",".join(suites))
     result = boot.run(folder, kernel, max(row.timeout, 240))
-    return result.status == row.status or re.search(r"^(not )?ok 1 ", result.text, re.M) is not None
+    far = result.status == row.status or re.search(r"^(not )?ok 1 ", result.text, re.M) is not None
+    return far, boot.loader.image_at % IMAGE_ALIGN if boot.loader else 0
 
 
 def read_symbols(program, cross):
@@ -281,10 +284,14 @@ def trace_target(build, cross, rows, trace, jobs):
     machine.QEMU = wrapper
     with ThreadPoolExecutor(jobs) as pool:
         futures = {row.name: pool.submit(boot_traced, row, os.path.join(keep, row.name), release if row.name in embedded else kernel, suites) for row in chosen}
+        image_at = {}
         for name, future in futures.items():
             if future.exception():
                 trace.faults.append(f"the boot {name}: {future.exception()}")
-            elif not future.result():
+                chosen = [row for row in chosen if row.name != name]
+                continue
+            far, image_at[name] = future.result()
+            if not far:
                 print(f"# the boot {name} ends otherwise with the recorder in it: it is not counted")
                 chosen = [row for row in chosen if row.name != name]
 
@@ -301,10 +308,12 @@ def trace_target(build, cross, rows, trace, jobs):
             continue
         log = os.path.join(folder, "stderr.log")
         found = parse_trace(read(log)) if os.path.exists(log) else []
-        if not any(name == "boot" for name, _ in found):
+        # The image may be on any 2 MiB border (or off it, and refused), and is in the high half once the MMU is on.
+        translated = parse_asm(folder)
+        for base in {0, image_at[row.name]}:
+            found.append(("boot", {(address - base) % IMAGE_ALIGN for address in translated} & at_offset))
+        if not any(name == "boot" and entered for name, entered in found):
             trace.faults.append(f"the boot {row.name} over {kernel} left no trace")
-        # The image may be anywhere on a 2 MiB border, and in the high half once the MMU is on.
-        found.append(("boot", {address % IMAGE_ALIGN for address in parse_asm(folder)} & at_offset))
         boots.append((row, found))
     everything = set().union(*(entered for _, found in boots for _, entered in found))
     names = resolve(program, {start + offset for offset in everything}, cross + "addr2line")
