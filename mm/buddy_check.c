@@ -185,7 +185,7 @@ static uint64_t check_head(struct buddy *b, struct check *c, uint64_t n, uint64_
 		return size; /* check_summaries() looks at its bit */
 	if (!bit_is_set(b, n, order))
 		finding(c, "frame 0x%llx: free block of order %u is not in the bitmap\n", (ull)n, order);
-	if (buddy < n && buddy >= start && (record_load(b, buddy) ^ word) << 24 == 0)
+	if (buddy < n && buddy >= start && !((record_load(b, buddy) ^ word) & PAGE_WORD_CHECKED))
 		finding(c, "frames 0x%llx and 0x%llx: two free buddies of order %u\n", (ull)buddy, (ull)n, order);
 	return size;
 }
@@ -251,8 +251,7 @@ static void check_bits(struct buddy *b, struct check *c, uint64_t n, unsigned le
 			uint64_t head = n + (i << (base + j));
 
 			if (head < start || head >= end ||
-			    (record_load(b, head) & ~(PAGE_WORD_TAG_MASK | PAGE_WORD_AUX_MASK)) !=
-				    page_word(0, base + j, PAGE_FREE, 0))
+			    (record_load(b, head) & PAGE_WORD_CHECKED) != page_word(0, base + j, PAGE_FREE, 0))
 				finding(c, "frame 0x%llx: bit of order %u, but no such free block\n", (ull)head,
 					base + j);
 		}

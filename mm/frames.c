@@ -178,9 +178,6 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 
 /* ---- free -------------------------------------------------------------------------------------------------------- */
 
-/* What of a record must be as expected: all but tag and aux. */
-#define RECORD_CHECKED ~(PAGE_WORD_TAG_MASK | PAGE_WORD_AUX_MASK)
-
 /* Why the block must not be freed, or MM_OK. */
 static int judge(const struct frame_info *info, uint64_t n, unsigned order)
 {
@@ -247,7 +244,7 @@ static noinline int free_whole(struct frames *f, struct buddy *b, uint64_t n, un
 	if (likely(order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES))) {
 		unsigned long irq = spin_lock(&b->lock);
 		bool good = section_of(f, n) == SECTION_WHOLE &&
-			    (record_load(b, n) & RECORD_CHECKED) == page_word(1, MAX_ORDER, PAGE_ALLOC, 0);
+			    (record_load(b, n) & PAGE_WORD_CHECKED) == page_word(1, MAX_ORDER, PAGE_ALLOC, 0);
 
 		if (likely(good))
 			buddy_free_whole_locked(b, n);
@@ -269,7 +266,7 @@ static always_inline int free_block(struct frames *f, uint64_t n, unsigned order
 		if (likely((entry & SECTION_STATE_MASK) == SECTION_LIVE && n - b->start < b->end - b->start)) {
 			unsigned long irq = spin_lock(&b->lock);
 			uint64_t record = record_load(b, n);
-			bool good = (record & RECORD_CHECKED) == page_word(1, order, PAGE_ALLOC, 0);
+			bool good = (record & PAGE_WORD_CHECKED) == page_word(1, order, PAGE_ALLOC, 0);
 
 			if (likely(good))
 				buddy_free_locked(b, n, order, record);

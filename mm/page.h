@@ -19,7 +19,7 @@ enum page_state {
 	PAGE_NONE = 0,	 /* no head here */
 	PAGE_FREE = 1,	 /* head of a free block of the buddy */
 	PAGE_ALLOC = 2,	 /* head of a block that somebody owns */
-	PAGE_CACHED = 3, /* head of a block in a per-CPU cache: free to the rest of the world */
+	PAGE_CACHED = 3, /* head of a block in a per-CPU cache, or on its way there: free to the rest of the world */
 };
 
 /* Who holds a block: small numbers, named by page_tag_name(). */
@@ -36,26 +36,34 @@ enum page_tag {
 };
 
 struct page {
-	uint32_t ref; /* references; 1 when allocated */
+	uint32_t ref;	   /* references; 1 when allocated. Atomic: mm/frames.h counts */
+	uint32_t aux : 16; /* the owner's: slab index, table entry count */
+	uint32_t tag : 8;  /* enum page_tag: owner, or last owner */
+	uint32_t old : 1;  /* allocated before the last frames_mark() */
 	uint32_t order : 5;
-	uint32_t state : 3; /* enum page_state */
-	uint32_t tag : 8;   /* enum page_tag: owner, or last owner */
-	uint32_t aux : 16;  /* the owner's: slab index, table entry count */
+	uint32_t state : 2; /* enum page_state */
 };
 _Static_assert(sizeof(struct page) == 8, "mem_map is 8 bytes a page: 2 MiB for each 1 GiB section");
 
 /*
- * The same record as one word, for code that reads or writes all of it at once: ref in bits 31:0, order 36:32, state
- * 39:37, tag 47:40, aux 63:48 (how both compilers lay out the bit-fields above on a little-endian machine; a test
- * compares).
+ * The same record as one word, for code that reads or writes all of it at once: ref in bits 31:0, aux 47:32, tag 55:48,
+ * old 56, order 61:57, state 63:62 (how both compilers lay out the bit-fields above on a little-endian machine; a test
+ * compares). What a free has to check is one run of bits around the word's end, and so is what it has to find there: both
+ * are immediates of A64's logical instructions.
  */
 typedef uint64_t __attribute__((may_alias)) page_word_t;
 
-#define PAGE_WORD_ORDER_SHIFT 32
-#define PAGE_WORD_STATE_SHIFT 37
-#define PAGE_WORD_TAG_SHIFT 40
+#define PAGE_WORD_AUX_MASK ((uint64_t)0xffff << 32)
+#define PAGE_WORD_TAG_SHIFT 48
 #define PAGE_WORD_TAG_MASK ((uint64_t)0xff << PAGE_WORD_TAG_SHIFT)
-#define PAGE_WORD_AUX_MASK ((uint64_t)0xffff << 48)
+#define PAGE_WORD_OLD ((uint64_t)1 << 56)
+#define PAGE_WORD_ORDER_SHIFT 57
+#define PAGE_WORD_STATE_SHIFT 62
+
+/* What says whether a block may be freed with an order: state, order, references. */
+#define PAGE_WORD_CHECKED ~(PAGE_WORD_AUX_MASK | PAGE_WORD_TAG_MASK | PAGE_WORD_OLD)
+/* PAGE_ALLOC ^ PAGE_CACHED. */
+#define PAGE_WORD_CACHED_BIT ((uint64_t)1 << PAGE_WORD_STATE_SHIFT)
 
 static inline uint64_t page_word(uint32_t ref, unsigned order, enum page_state state, unsigned tag)
 {
@@ -75,7 +83,7 @@ static inline unsigned page_word_order(uint64_t w)
 
 static inline unsigned page_word_state(uint64_t w)
 {
-	return (unsigned)(w >> PAGE_WORD_STATE_SHIFT) & 7;
+	return (unsigned)(w >> PAGE_WORD_STATE_SHIFT) & 3;
 }
 
 static inline unsigned page_word_tag(uint64_t w)

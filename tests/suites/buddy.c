@@ -15,14 +15,15 @@ TEST(B24, "a record as one word has the fields of struct page, and every tag has
 	union {
 		struct page page;
 		uint64_t word;
-	} u = { .page = { .ref = 0x89abcdef, .order = 18, .state = PAGE_CACHED, .tag = 0xa5, .aux = 0x1234 } };
+	} u = { .page = {
+			.ref = 0x89abcdef, .order = 18, .state = PAGE_CACHED, .tag = 0xa5, .old = 1, .aux = 0x1234 } };
 
-	CHECK_EQ(u.word, page_word(0x89abcdef, 18, PAGE_CACHED, 0xa5) | (uint64_t)0x1234 << 48);
+	CHECK_EQ(u.word, page_word(0x89abcdef, 18, PAGE_CACHED, 0xa5) | (uint64_t)0x1234 << 32 | PAGE_WORD_OLD);
 	CHECK_EQ(page_word_ref(u.word), 0x89abcdef);
 	CHECK_EQ(page_word_order(u.word), 18);
 	CHECK_EQ(page_word_state(u.word), PAGE_CACHED);
 	CHECK_EQ(page_word_tag(u.word), 0xa5);
-	CHECK_EQ(u.word & PAGE_WORD_AUX_MASK, (uint64_t)0x1234 << 48);
+	CHECK_EQ(u.word & PAGE_WORD_AUX_MASK, (uint64_t)0x1234 << 32);
 	CHECK(!strcmp(page_tag_name(TAG_NONE), "none"));
 	CHECK(!strcmp(page_tag_name(TAG_PGTABLE), "pgtable"));
 	CHECK(!strcmp(page_tag_name(TAG_HEAP), "heap"));
@@ -766,7 +767,7 @@ TEST(B18, "the check finds every kind of damage to records, bitmaps, summaries, 
 	free_head = (uint64_t *)world_record(&w, FRAME(GIB(2)) + 0x2000);
 	CHECK_EQ(page_word_state(*free_head), PAGE_FREE);
 	corrupt(free_head, *free_head | 1, "a free block with a reference");
-	corrupt(free_head, *free_head | (uint64_t)1 << 48, "a free block with an owner's number");
+	corrupt(free_head, *free_head | (uint64_t)1 << 32, "a free block with an owner's number");
 	corrupt(free_head, 0, "a free block without a head");
 	corrupt(free_head, page_word(0, 11, PAGE_FREE, 0), "a free block that is too short");
 	corrupt(free_head, page_word(1, page_word_order(*free_head), PAGE_ALLOC, 0),
