@@ -145,7 +145,12 @@ static enum section_state section_state(const struct buddy *b, uint64_t n) REQUI
 /* Frees look at the table before they take the lock; hence the atomic word. */
 static void section_become(struct buddy *b, uint64_t n, enum section_state state) REQUIRES(b->lock)
 {
-	__atomic_store_n(&b->section_table[n >> MAX_ORDER], (uintptr_t)b | (uint64_t)state, __ATOMIC_RELAXED);
+	uint64_t first = ALIGN_DOWN(n, SECTION_PAGES);
+	bool open = state == SECTION_LIVE && first >= b->start && b->end - first >= SECTION_PAGES;
+
+	/* Release: who sees an open section may read its records. */
+	__atomic_store_n(&b->section_table[n >> MAX_ORDER], (uintptr_t)b | (uint64_t)state | (open ? SECTION_OPEN : 0),
+			 __ATOMIC_RELEASE);
 }
 
 /* Zeroes [start, end), any alignment; whole cache lines without reading them. */
@@ -411,7 +416,7 @@ int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag)
 	buddy_query_locked(b, n, &info);
 	if (info.role == FRAME_RESERVED)
 		return MM_ERESERVED;
-	if (info.role != FRAME_FREE || info.order < order)
+	if (info.role != FRAME_FREE || info.cached || info.order < order)
 		return MM_EBUSY;
 	if (info.order == MAX_ORDER) {
 		take_section(b, (n >> MAX_ORDER) - b->first_section, order, &old_tag);

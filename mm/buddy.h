@@ -47,6 +47,12 @@ enum section_state {
 };
 
 #define SECTION_STATE_MASK ((uint64_t)7)
+/*
+ * Beside SECTION_LIVE: the bank has the whole GiB, so that every frame of it has a record. A free that sees this bit
+ * needs to know nothing of the bank.
+ */
+#define SECTION_OPEN ((uint64_t)8)
+#define SECTION_BANK_MASK (~(uint64_t)(BUDDY_ALIGN - 1))
 #define BUDDY_ALIGN 64 /* of a bank's metadata; leaves room for the state beside its address */
 #define BUDDY_MAX_SECTIONS ((uint64_t)1 << 18)
 #define BUDDY_NONE UINT64_MAX /* no such frame */
@@ -89,7 +95,8 @@ struct frame_info {
 	pfn_t head;
 	unsigned order;
 	unsigned tag; /* owner, or last owner of a free block (TAG_NONE where no record is kept) */
-	uint32_t ref;
+	uint32_t ref; /* 0 when free */
+	bool cached;  /* free, but in a CPU's cache: not in the bitmaps */
 };
 
 /* Bytes of metadata for frames [start, start + pages), struct buddy included; 0 for no pages. */

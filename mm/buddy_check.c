@@ -53,7 +53,8 @@ void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out)
 		out->head = pfn(head);
 		out->order = page_word_order(word);
 		out->tag = page_word_tag(word);
-		out->ref = page_word_ref(word);
+		out->ref = out->role == FRAME_ALLOC ? page_word_ref(word) : 0;
+		out->cached = page_word_state(word) == PAGE_CACHED;
 		return;
 	}
 }
@@ -328,7 +329,7 @@ static void check_section(struct buddy *b, struct check *c, uint64_t s) REQUIRES
 	bool whole_free = false;
 	uint64_t word;
 
-	if ((entry & ~SECTION_STATE_MASK) != (uintptr_t)b) {
+	if ((entry & SECTION_BANK_MASK) != (uintptr_t)b) {
 		finding(c, "section 0x%llx: entry 0x%llx names another bank\n", (ull)(first >> MAX_ORDER), (ull)entry);
 		return;
 	}

@@ -8,7 +8,8 @@
 #include "lib/log.h"
 #include "mm/buddy_fast.h"
 
-_Static_assert(BUDDY_ALIGN > SECTION_STATE_MASK, "a section's state stands in the low bits of its bank's address");
+_Static_assert(BUDDY_ALIGN > (SECTION_STATE_MASK | SECTION_OPEN),
+	       "a section's state stands in the low bits of its bank's address");
 
 /* ---- bring-up ---------------------------------------------------------------------------------------------------- */
 
@@ -86,7 +87,7 @@ static struct buddy *bank_of(struct frames *f, uint64_t n)
 	if (n >> MAX_ORDER >= f->n_sections)
 		return NULL;
 	entry = __atomic_load_n(&f->sections[n >> MAX_ORDER], __ATOMIC_RELAXED);
-	b = (struct buddy *)(uintptr_t)(entry & ~SECTION_STATE_MASK);
+	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
 	return b && n - b->start < b->end - b->start ? b : NULL;
 }
 
@@ -260,7 +261,7 @@ static always_inline int free_block(struct frames *f, uint64_t n, unsigned order
 {
 	if (likely(n >> MAX_ORDER < f->n_sections && order <= MAX_ORDER)) {
 		uint64_t entry = __atomic_load_n(&f->sections[n >> MAX_ORDER], __ATOMIC_RELAXED);
-		struct buddy *b = (struct buddy *)(uintptr_t)(entry & ~SECTION_STATE_MASK);
+		struct buddy *b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
 
 		/* LIVE is for ever, and its records were written before our lock was released to us. */
 		if (likely((entry & SECTION_STATE_MASK) == SECTION_LIVE && n - b->start < b->end - b->start)) {
