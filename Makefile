@@ -113,8 +113,10 @@ ARCH_S := $(wildcard arch/aarch64/*.S)
 BOOT_C := $(wildcard boot/*.c boot/console/*.c boot/board/*.c)
 BOOT_S := $(wildcard boot/*.S)
 SUITES := $(wildcard tests/suites/*.c)
+# Reference models that suites, fuzzers and proofs compare with.
+MODEL_C := $(wildcard tests/model/*.c)
 
-KERNEL_SRC := $(BOOT_S) $(BOOT_C) $(ARCH_S) $(ARCH_C) $(MM_C) $(LIB_C) $(SUITES)
+KERNEL_SRC := $(BOOT_S) $(BOOT_C) $(ARCH_S) $(ARCH_C) $(MM_C) $(LIB_C) $(SUITES) $(MODEL_C)
 ifeq ($(VARIANT),trace)
 KERNEL_SRC += tests/trace/target.c
 endif
@@ -276,7 +278,7 @@ ANY_TEST := ^TEST(_ON)?\(
 HOST_TEST := ^TEST\(|^TEST_ON\((TAP_HOST|TAP_BOTH)
 HOST_SUITES := $(if $(SUITES),$(shell grep -lE '$(HOST_TEST)' $(SUITES)))
 SUITE_HELPERS := $(if $(SUITES),$(shell grep -LE '$(ANY_TEST)' $(SUITES)))
-HOST_CODE := $(LIB_C) $(MM_C) $(ARCH_PURE) $(BOOT_PURE) $(HOST_ARCH_C) $(SUITE_HELPERS) \
+HOST_CODE := $(LIB_C) $(MM_C) $(ARCH_PURE) $(BOOT_PURE) $(HOST_ARCH_C) $(SUITE_HELPERS) $(MODEL_C) \
 	$(filter-out $(HOST_MAIN_C),$(HOST_TEST_C))
 SUITE_NAMES := $(if $(SUITE),$(SUITE),$(basename $(notdir $(HOST_SUITES))))
 

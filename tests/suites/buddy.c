@@ -115,7 +115,7 @@ TEST(B4, "what was given page by page is one block in the end, and no record sta
 		CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start + i), 1), MM_OK);
 		CHECK_EQ(frames_add_memory(&w.f, pfn(bank.start + bank.pages - 1 - i), 1), MM_OK);
 	}
-	model_add(&w, bank.start, bank.pages);
+	CHECK_EQ(model_add_memory(&w.model, bank.start, bank.pages), MM_OK);
 	CHECK_EQ(frames_largest_free(&w.f), 12);
 	for (uint64_t n = bank.start; n < bank.start + bank.pages; n++)
 		records += *world_record(&w, n) != 0;
@@ -182,8 +182,9 @@ TEST(B10, "frames are given once: what overlaps in any way is refused and change
 			refused++;
 	CHECK_EQ(refused, 1 + 4 + 0x40 + 0x1000 + 1 + 0x2000 + 0x2aa);
 	CHECK_EQ(accepted, bank.pages - refused);
-	w.blocks = 0;
-	model_add(&w, bank.start, bank.pages);
+	model_init(&w.model, w.model.run, WORLD_RUNS);
+	model_add_bank(&w.model, bank.start, bank.pages);
+	CHECK_EQ(model_add_memory(&w.model, bank.start, bank.pages), MM_OK);
 	world_check(&w);
 }
 
@@ -356,7 +357,7 @@ static void exhaust(const struct span *bank)
 	world_add(&w, bank->start, bank->pages);
 	world_check(&w);
 	for (; frames_alloc(&w.f, 0, 0, TAG_TEST, &f) == MM_OK; n++)
-		if (world_bank_of(&w, f.n) != 0)
+		if (!model_find(&w.model, f.n))
 			break;
 	CHECK_EQ(n, bank->pages);
 	CHECK_EQ(frames_largest_free(&w.f), -1);
@@ -933,12 +934,11 @@ TEST_ON(TAP_HOST, B25, "small blocks far apart in a bank of 5000 sections, and d
 		unsigned order = (unsigned)(chance(&seed) % 5);
 
 		CHECK(world_alloc(&w, order, 0, TAG_TEST, &f));
-		if (i % 3 == 0)
-			for (unsigned k = 0; k < w.blocks; k++)
-				if (w.block[k].used) {
-					CHECK(world_free(&w, w.block[k].n, w.block[k].order));
-					break;
-				}
+		if (i % 3 == 0) {
+			struct model_run *used = world_random_used(&w, &seed);
+
+			CHECK(used && world_free(&w, used->n, used->order));
+		}
 	}
 	world_check(&w);
 	for (unsigned order = 0; order <= MAX_ORDER; order += 6) {

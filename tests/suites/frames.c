@@ -446,16 +446,6 @@ TEST(B6, "every frame can be asked at any time: what it is, its block, its order
 
 /* ---- random sequences -------------------------------------------------------------------------------------------- */
 
-static struct block *random_used(uint64_t *seed)
-{
-	unsigned i = w.blocks ? (unsigned)(chance(seed) % w.blocks) : 0;
-
-	for (unsigned k = 0; k < w.blocks; k++)
-		if (w.block[(i + k) % w.blocks].used)
-			return &w.block[(i + k) % w.blocks];
-	return NULL;
-}
-
 /* Long sequences of everything; the share of allocations swings, so that memory runs full and empty. */
 static void random_walk(uint64_t seed, unsigned steps, unsigned max_order)
 {
@@ -466,12 +456,12 @@ static void random_walk(uint64_t seed, unsigned steps, unsigned max_order)
 	for (unsigned i = 0; i < steps && !wrong; i++) {
 		unsigned dice = (unsigned)(chance(&seed) % 100), growing = i / 512 % 2 ? 30 : 65;
 		unsigned order = (unsigned)(chance(&seed) % (max_order + 1));
-		unsigned bank = (unsigned)(chance(&seed) % w.n_banks);
+		const struct model_bank *bank = &w.model.bank[chance(&seed) % w.model.banks];
 		/* Somewhere in a bank, or a little outside. */
-		uint64_t n = w.bank[bank].start + chance(&seed) % (w.bank[bank].pages + 2) - (w.bank[bank].start != 0);
-		struct block *b;
+		uint64_t n = bank->start + chance(&seed) % (bank->pages + 2) - (bank->start != 0);
+		struct model_run *b;
 
-		if (w.blocks > WORLD_BLOCKS - 64)
+		if (w.model.runs > WORLD_RUNS - 64)
 			growing = 0;
 		/* Small blocks more often than large ones. */
 		if (chance(&seed) % 4)
@@ -479,10 +469,10 @@ static void random_walk(uint64_t seed, unsigned steps, unsigned max_order)
 		if (dice < growing) {
 			bool below = chance(&seed) % 8 == 0;
 
-			failures += model_choose(&w, order, below ? FRAMES_BELOW_4G : 0) == NULL;
+			failures += model_choose(&w.model, order, below ? FRAMES_BELOW_4G : 0) == BUDDY_NONE;
 			wrong += !world_alloc(&w, order, below ? FRAMES_BELOW_4G : 0, TAG_USER + i % 100, &f);
 		} else if (dice < 90) {
-			b = random_used(&seed);
+			b = world_random_used(&w, &seed);
 			if (b)
 				wrong += !world_free(&w, b->n, b->order);
 		} else if (dice < 95) {
@@ -504,7 +494,7 @@ static void random_walk(uint64_t seed, unsigned steps, unsigned max_order)
 	CHECK_EQ(wrong, 0);
 	world_check(&w);
 	/* Everything back: as in the beginning. */
-	for (struct block *b = random_used(&seed); b; b = random_used(&seed))
+	for (struct model_run *b = world_random_used(&w, &seed); b; b = world_random_used(&w, &seed))
 		CHECK(world_free(&w, b->n, b->order));
 	world_check(&w);
 	tap_note("%u requests found no memory", failures);
@@ -649,19 +639,20 @@ static void *thread_run(void *arg)
 {
 	unsigned id = (unsigned)(uintptr_t)arg, held = 0;
 	uint64_t seed = id + 1;
-	struct block mine[64];
+	struct {
+		uint64_t n;
+		unsigned order;
+	} mine[64];
 
 	for (unsigned i = 0; i < 20000; i++) {
 		if (held < 64 && chance(&seed) % 2) {
-			struct block *b = &mine[held];
 			struct frame_info info;
 			pfn_t f;
 
-			b->order = (unsigned)(chance(&seed) % 10);
-			if (frames_alloc(&w.f, b->order, 0, TAG_USER + id, &f))
+			mine[held].order = (unsigned)(chance(&seed) % 10);
+			if (frames_alloc(&w.f, mine[held].order, 0, TAG_USER + id, &f))
 				continue;
-			b->n = f.n;
-			held++;
+			mine[held++].n = f.n;
 			frames_query(&w.f, f, &info);
 			thread_wrong[id] += info.role != FRAME_ALLOC || info.head.n != f.n || info.tag != TAG_USER + id;
 			__atomic_store_n(&frames_page(&w.f, f)->ref, 2, __ATOMIC_RELAXED);

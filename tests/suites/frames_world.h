@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A machine's RAM for the tests of page frames: banks at any physical address, their metadata and mem_map in the arena,
- * filled with garbage that looks like allocated pages; and beside it a model that states what an allocator of this
- * design must do in the plainest words: a list of blocks, searched from end to end.
+ * filled with garbage that looks like allocated pages; and beside it the reference model, which does the same and says
+ * what the allocator must answer.
  */
 #ifndef TESTS_SUITES_FRAMES_WORLD_H
 #define TESTS_SUITES_FRAMES_WORLD_H
@@ -12,10 +12,11 @@
 #include "lib/tap.h"
 #include "mm/buddy_fast.h"
 #include "mm/frames.h"
+#include "tests/model/buddy_model.h"
 #include "tests/suites/arena.h"
 
-#define WORLD_BANKS 8
-#define WORLD_BLOCKS 8192
+#define WORLD_BANKS MODEL_BANKS
+#define WORLD_RUNS 8192
 #define GARBAGE_FILL MIB(8) /* larger arrays are filled at the start of each section only */
 
 /* Frame number of a physical address; frames of a size. */
@@ -27,26 +28,15 @@ struct span {
 	uint64_t pages;
 };
 
-struct block {
-	uint64_t n;
-	unsigned order;
-	bool used;
-	unsigned tag;
-};
-
 struct world {
 	struct frames f;
-	struct span bank[WORLD_BANKS]; /* in the order in which they must be asked */
-	unsigned n_banks;
-	void *metadata[WORLD_BANKS];
+	struct buddy_model model;
+	void *metadata[WORLD_BANKS]; /* of the banks in the model's order */
 	uint64_t metadata_bytes[WORLD_BANKS];
 	uint64_t *sections;
 	uint64_t n_sections;
 	page_word_t *records; /* of frames first .. end - 1 */
 	uint64_t first, end;
-	/* the model */
-	struct block *block;
-	unsigned blocks;
 };
 
 /* ---- log --------------------------------------------------------------------------------------------------------- */
@@ -123,6 +113,8 @@ static inline void fill_garbage(void *start, uint64_t bytes)
  */
 static inline bool world_make(struct world *w, const struct span *banks, unsigned n)
 {
+	struct model_run *runs;
+
 	test_arena_reset();
 	memset(w, 0, sizeof(*w));
 	w->first = UINT64_MAX;
@@ -138,11 +130,12 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 	w->end += 16;
 	w->sections = test_arena(w->n_sections * FRAMES_SECTION_BYTES);
 	w->records = test_arena((w->end - w->first) * sizeof(struct page));
-	w->block = test_arena(sizeof(struct block) * WORLD_BLOCKS);
-	if (!w->sections || !w->records || !w->block) {
+	runs = test_arena(sizeof(*runs) * WORLD_RUNS);
+	if (!w->sections || !w->records || !runs) {
 		CHECK(!"the arena has no room");
 		return false;
 	}
+	model_init(&w->model, runs, WORLD_RUNS);
 	fill_garbage(w->records, (w->end - w->first) * sizeof(struct page));
 	frames_init(&w->f, (struct page *)((uintptr_t)w->records - w->first * sizeof(struct page)), w->sections,
 		    w->n_sections);
@@ -150,7 +143,7 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t bytes = frames_bank_metadata_size(pfn(banks[i].start), banks[i].pages);
 		char *metadata = test_arena(bytes + 128);
-		unsigned at = w->n_banks;
+		unsigned at;
 
 		if (!metadata) {
 			CHECK(!"the arena has no room");
@@ -158,21 +151,12 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 		}
 		fill_garbage(metadata, bytes + 128);
 		CHECK_EQ(frames_add_bank(&w->f, pfn(banks[i].start), banks[i].pages, i, metadata + 64), MM_OK);
-		/* High memory first, then by address. */
-		for (; at; at--) {
-			const struct span *before = &w->bank[at - 1];
-			bool high = banks[i].start >= FRAME(GIB(4)), before_high = before->start >= FRAME(GIB(4));
-
-			if (high == before_high ? before->start < banks[i].start : before_high)
-				break;
-			w->bank[at] = w->bank[at - 1];
-			w->metadata[at] = w->metadata[at - 1];
-			w->metadata_bytes[at] = w->metadata_bytes[at - 1];
-		}
-		w->bank[at] = banks[i];
+		model_add_bank(&w->model, banks[i].start, banks[i].pages);
+		at = model_find(&w->model, banks[i].start)->bank;
+		memmove(&w->metadata[at + 1], &w->metadata[at], (i - at) * sizeof(w->metadata[0]));
+		memmove(&w->metadata_bytes[at + 1], &w->metadata_bytes[at], (i - at) * sizeof(w->metadata_bytes[0]));
 		w->metadata[at] = metadata + 64;
 		w->metadata_bytes[at] = bytes;
-		w->n_banks++;
 	}
 	return true;
 }
@@ -198,20 +182,12 @@ static inline struct buddy *world_bank(struct world *w, unsigned i)
 	return w->metadata[i];
 }
 
-static inline int world_bank_of(const struct world *w, uint64_t n)
-{
-	for (unsigned i = 0; i < w->n_banks; i++)
-		if (n >= w->bank[i].start && n - w->bank[i].start < w->bank[i].pages)
-			return (int)i;
-	return -1;
-}
-
 /* Whether what surrounds the metadata and the records of banks is as it was. */
 static inline void world_check_fences(struct world *w)
 {
 	unsigned touched = 0;
 
-	for (unsigned i = 0; i < w->n_banks; i++)
+	for (unsigned i = 0; i < w->model.banks; i++)
 		for (unsigned j = 0; j < 64; j += 8) {
 			touched += *(page_word_t *)((char *)w->metadata[i] - 64 + j) != GARBAGE;
 			if (w->metadata_bytes[i] + 128 <= GARBAGE_FILL)
@@ -220,124 +196,8 @@ static inline void world_check_fences(struct world *w)
 		}
 	if ((w->end - w->first) * sizeof(struct page) <= GARBAGE_FILL)
 		for (uint64_t n = w->first; n < w->end; n++)
-			touched += world_bank_of(w, n) < 0 && *world_record(w, n) != GARBAGE;
+			touched += !model_find(&w->model, n) && *world_record(w, n) != GARBAGE;
 	CHECK_EQ(touched, 0);
-}
-
-/* ---- the model --------------------------------------------------------------------------------------------------- */
-
-/* The block around frame n, or NULL. */
-static inline struct block *model_find(struct world *w, uint64_t n)
-{
-	for (unsigned i = 0; i < w->blocks; i++)
-		if (n >= w->block[i].n && n - w->block[i].n < (uint64_t)1 << w->block[i].order)
-			return &w->block[i];
-	return NULL;
-}
-
-/* A free block more, merged while its buddy is a free block of the same order. */
-static inline void model_put(struct world *w, uint64_t n, unsigned order)
-{
-	for (unsigned i = 0; i < w->blocks && order < MAX_ORDER; i++) {
-		struct block *b = &w->block[i];
-
-		if (!b->used && b->order == order && b->n == (n ^ (uint64_t)1 << order)) {
-			n = b->n < n ? b->n : n;
-			order++;
-			*b = w->block[--w->blocks];
-			i = UINT32_MAX; /* from the start again */
-		}
-	}
-	if (w->blocks < WORLD_BLOCKS)
-		w->block[w->blocks++] = (struct block){ .n = n, .order = order };
-}
-
-static inline void model_add(struct world *w, uint64_t start, uint64_t pages)
-{
-	for (uint64_t n = start, size; n < start + pages; n += size) {
-		unsigned order = 0;
-
-		while (order < MAX_ORDER && !(n & (((uint64_t)2 << order) - 1)) &&
-		       n + ((uint64_t)2 << order) <= start + pages)
-			order++;
-		size = (uint64_t)1 << order;
-		model_put(w, n, order);
-	}
-}
-
-/* Takes the block of `order` at n out of free block *b. */
-static inline void model_carve(struct world *w, struct block *b, uint64_t n, unsigned order, unsigned tag)
-{
-	while (b->order > order) {
-		uint64_t half = (uint64_t)1 << --b->order;
-		uint64_t other = b->n;
-
-		if (n - b->n < half)
-			other += half;
-		else
-			b->n += half;
-		w->block[w->blocks++] = (struct block){ .n = other, .order = b->order };
-	}
-	b->used = true;
-	b->tag = tag;
-}
-
-/*
- * The block that the allocator must hand out next, or NULL: first bank that has one; in it smallest order, lowest
- * address.
- */
-static inline struct block *model_choose(struct world *w, unsigned order, unsigned flags)
-{
-	for (unsigned i = 0; i < w->n_banks; i++) {
-		struct block *best = NULL;
-
-		if (flags & FRAMES_BELOW_4G && w->bank[i].start >= FRAME(GIB(4)))
-			continue;
-		for (unsigned k = 0; k < w->blocks; k++) {
-			struct block *b = &w->block[k];
-
-			if (!b->used && b->order >= order && world_bank_of(w, b->n) == (int)i &&
-			    (!best || b->order < best->order || (b->order == best->order && b->n < best->n)))
-				best = b;
-		}
-		if (best)
-			return best;
-	}
-	return NULL;
-}
-
-static inline int model_free_error(struct world *w, uint64_t n, unsigned order)
-{
-	struct block *b;
-
-	if (order > MAX_ORDER)
-		return MM_EINVAL;
-	if (world_bank_of(w, n) < 0)
-		return MM_EFOREIGN;
-	b = model_find(w, n);
-	if (!b)
-		return MM_ERESERVED;
-	if (!b->used)
-		return MM_EDOUBLE;
-	if (b->n != n)
-		return MM_EINTERIOR;
-	return b->order == order ? MM_OK : MM_EORDER;
-}
-
-static inline int model_take_error(struct world *w, uint64_t n, unsigned order)
-{
-	struct block *b;
-
-	if (order > MAX_ORDER)
-		return MM_EINVAL;
-	if (n & (((uint64_t)1 << order) - 1))
-		return MM_EALIGN;
-	if (world_bank_of(w, n) < 0)
-		return MM_EFOREIGN;
-	b = model_find(w, n);
-	if (!b)
-		return MM_ERESERVED;
-	return b->used || b->order < order ? MM_EBUSY : MM_OK;
 }
 
 /* ---- operations on both, compared -------------------------------------------------------------------------------- */
@@ -345,99 +205,87 @@ static inline int model_take_error(struct world *w, uint64_t n, unsigned order)
 static inline void world_add(struct world *w, uint64_t start, uint64_t pages)
 {
 	CHECK_EQ(frames_add_memory(&w->f, pfn(start), pages), MM_OK);
-	model_add(w, start, pages);
+	CHECK_EQ(model_add_memory(&w->model, start, pages), MM_OK);
 }
 
-/* What frames_query() must say of frame n. */
+/* Whether frames_query() says of frame n what it must. */
 static inline bool world_query_agrees(struct world *w, uint64_t n)
 {
-	struct block *b = model_find(w, n);
 	struct frame_info info;
 
 	frames_query(&w->f, pfn(n), &info);
-	if (world_bank_of(w, n) < 0)
-		return info.role == FRAME_FOREIGN;
-	if (!b)
-		return info.role == FRAME_RESERVED;
-	if (info.role != (b->used ? FRAME_ALLOC : FRAME_FREE) || info.head.n != b->n || info.order != b->order)
-		return false;
-	return b->used ? info.tag == b->tag && info.ref == 1 : info.ref == 0;
+	return model_query_agrees(&w->model, n, &info);
 }
 
 static inline bool world_alloc(struct world *w, unsigned order, unsigned flags, unsigned tag, pfn_t *out)
 {
-	struct block *want = model_choose(w, order, flags);
+	uint64_t n;
+	int want = model_alloc(&w->model, order, flags, tag, &n);
 	int err = frames_alloc(&w->f, order, flags, tag, out);
 
-	if (!want)
-		return err == MM_ENOMEM;
-	if (err || out->n != want->n)
-		return false;
-	model_carve(w, want, want->n, order, tag);
-	return true;
+	return err == want && (err || out->n == n);
 }
 
 static inline bool world_free(struct world *w, uint64_t n, unsigned order)
 {
-	int want = model_free_error(w, n, order);
-	int err = frames_free(&w->f, pfn(n), order);
+	int want = model_free(&w->model, n, order);
 
-	if (err == MM_OK && want == MM_OK) {
-		*model_find(w, n) = w->block[w->blocks - 1];
-		w->blocks--;
-		model_put(w, n, order);
-	}
-	return err == want;
+	return frames_free(&w->f, pfn(n), order) == want;
 }
 
 static inline bool world_take(struct world *w, uint64_t n, unsigned order, unsigned tag)
 {
-	int want = model_take_error(w, n, order);
-	int err = frames_take(&w->f, pfn(n), order, tag);
+	int want = model_take(&w->model, n, order, tag);
 
-	if (err == MM_OK && want == MM_OK)
-		model_carve(w, model_find(w, n), n, order, tag);
-	return err == want;
+	return frames_take(&w->f, pfn(n), order, tag) == want;
+}
+
+/* A block that is out, by chance; NULL when there is none. */
+static inline struct model_run *world_random_used(struct world *w, uint64_t *seed)
+{
+	unsigned runs = w->model.runs, i = (unsigned)(chance(seed) % runs);
+
+	for (unsigned k = 0; k < runs; k++)
+		if (w->model.run[(i + k) % runs].state == MODEL_USED)
+			return &w->model.run[(i + k) % runs];
+	return NULL;
 }
 
 /* Everything that can be asked, against the model. */
 static inline void world_check(struct world *w)
 {
-	struct frames_stats stats;
-	uint64_t count[MAX_ORDER + 1] = { 0 }, free = 0, total = 0;
+	struct frames_stats stats, want;
 	unsigned wrong = 0;
-	int largest = -1;
 
-	for (unsigned i = 0; i < w->blocks; i++) {
-		struct block *b = &w->block[i];
-		uint64_t size = (uint64_t)1 << b->order;
+	/* First, middle, last frame of each block, allocated or free, and the neighbours of each bank. */
+	for (unsigned i = 0; i < w->model.runs; i++) {
+		const struct model_run *r = &w->model.run[i];
 
-		total += size;
-		if (!b->used) {
-			count[b->order]++;
-			free += size;
-			largest = (int)b->order > largest ? (int)b->order : largest;
+		for (uint64_t n = r->n, size; n < r->n + r->pages; n += size) {
+			struct frame_info info;
+
+			model_query(&w->model, n, &info);
+			size = info.role == FRAME_RESERVED ? r->pages : (uint64_t)1 << info.order;
+			wrong += !world_query_agrees(w, n);
+			wrong += !world_query_agrees(w, n + size / 2);
+			wrong += !world_query_agrees(w, n + size - 1);
 		}
-		wrong += !world_query_agrees(w, b->n);
-		wrong += !world_query_agrees(w, b->n + size - 1);
-		wrong += !world_query_agrees(w, b->n + size / 2);
-		wrong += !world_query_agrees(w, b->n + size);
-		if (b->n)
-			wrong += !world_query_agrees(w, b->n - 1);
 	}
-	for (unsigned i = 0; i < w->n_banks; i++) {
-		wrong += !world_query_agrees(w, w->bank[i].start);
-		wrong += !world_query_agrees(w, w->bank[i].start + w->bank[i].pages);
-		wrong += w->bank[i].start && !world_query_agrees(w, w->bank[i].start - 1);
+	for (unsigned i = 0; i < w->model.banks; i++) {
+		const struct model_bank *b = &w->model.bank[i];
+
+		wrong += !world_query_agrees(w, b->start + b->pages);
+		wrong += b->start && !world_query_agrees(w, b->start - 1);
 	}
 	CHECK_EQ(wrong, 0);
 	CHECK_EQ(frames_validate(&w->f), MM_OK);
 	frames_get_stats(&w->f, &stats);
-	CHECK_EQ(stats.total_pages, total);
-	CHECK_EQ(stats.free_pages, free);
+	model_get_stats(&w->model, &want);
+	CHECK_EQ(stats.total_pages, want.total_pages);
+	CHECK_EQ(stats.free_pages, want.free_pages);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		CHECK_EQ(stats.free_blocks[order], count[order]);
-	CHECK_EQ(frames_largest_free(&w->f) + 1, largest + 1);
+		CHECK_EQ(stats.free_blocks[order], want.free_blocks[order]);
+	CHECK_EQ(frames_largest_free(&w->f), model_largest_free(&w->model));
 	world_check_fences(w);
 }
 
@@ -451,7 +299,7 @@ static inline uint64_t world_sum(struct world *w)
 {
 	uint64_t sum = 0xcbf29ce484222325;
 
-	for (unsigned i = 0; i < w->n_banks; i++) {
+	for (unsigned i = 0; i < w->model.banks; i++) {
 		struct buddy *b = world_bank(w, i);
 		struct spinlock lock = b->lock;
 		const page_word_t *word = w->metadata[i];
