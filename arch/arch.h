@@ -25,6 +25,12 @@ static inline paddr_t virt_to_phys(const void *va)
 	return (paddr_t){ (uint64_t)((uintptr_t)va - arch_linear_base) };
 }
 
+/*
+ * Learns what the CPU can do. Called once, before the other functions here that depend on it (locks, caches, TLB,
+ * arch_pa_bits()); until then those are slow and right. On AArch64 also with the MMU off.
+ */
+void arch_init(void);
+
 /* ---- this CPU -------------------------------------------------------------------------------------------------- */
 
 /* Index of the running CPU, 0 .. number of CPUs - 1. Stable only while interrupts are masked or the caller is pinned. */

@@ -74,7 +74,7 @@ struct mmu_config *early_map(void)
 	uint64_t text_bytes = (uint64_t)(image_text_end - image_start);
 
 	log_verbose("Initializing MMU...\n");
-	features_init();
+	arch_init();
 	pt_pool_init(&boot_pool, pool_tables, paddr((uintptr_t)pool_tables), PT_POOL_TABLES);
 
 	must(pgtable_init(&identity, &config, NULL));

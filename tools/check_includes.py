@@ -19,8 +19,6 @@ RULES = {
     "arch/aarch64": ["lib/", "arch/*", "arch/aarch64/", "mm/error.h", "mm/layout.h"],
     "arch/host": ["lib/", "arch/*", "arch/aarch64/", "arch/host/", "tests/host/"],
     "mm": ["lib/", "arch/*", "mm/"],
-    # What packs the rooms for an embedder knows which processor they run on.
-    "mm/library": ["lib/", "arch/*", "arch/aarch64/", "mm/"],
     "boot": ["lib/", "arch/*", "arch/aarch64/", "mm/", "boot/"],
     "tests": ["lib/", "arch/", "mm/", "boot/", "tests/"],
 }

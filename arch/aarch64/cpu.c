@@ -6,6 +6,12 @@
 
 uintptr_t arch_linear_base;
 
+/* [AR40] */
+void arch_init(void)
+{
+	features_init();
+}
+
 /* TPIDR_EL1 holds the index of the CPU (not a pointer). The boot writes it on each CPU before code that asks. [AR21] */
 unsigned arch_cpu_id(void)
 {

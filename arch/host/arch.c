@@ -21,6 +21,11 @@ static _Thread_local struct host_event *journal;
 static _Thread_local size_t journal_capacity;
 static _Thread_local size_t journaled;
 
+/* There is nothing to learn about a process. */
+void arch_init(void)
+{
+}
+
 /* ---- this CPU: a thread ------------------------------------------------------------------------------------------ */
 
 void host_set_cpu_id(unsigned id)

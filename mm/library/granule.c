@@ -5,7 +5,6 @@
  */
 #include "mm/library/granule.h"
 
-#include "arch/aarch64/features.h"
 #include "arch/arch.h"
 #include "lib/log.h"
 #include "mm/bump.h"
@@ -113,7 +112,7 @@ int gr_init(const struct gr_config *c)
 		return refuse(MM_EBUSY, "gr_init() was called before");
 	if (!IS_ALIGNED(c->records_base, MIB(2)) || (c->range_count && !c->ranges))
 		return refuse(MM_EINVAL, "records_base must be 2 MiB-aligned, and ranges there when counted");
-	features_init();
+	arch_init();
 	arch_linear_base = c->linear_base;
 	if (c->dtb && !fdt_open(&fdt, c->dtb, c->dtb_size))
 		return refuse(MM_EINVAL, fdt.error);

@@ -231,6 +231,21 @@ TEST_ON(TAP_TARGET, AR23, "physical address bits are the CPUs', at most 48")
 	CHECK_EQ(arch_pa_bits(), cpu_features.pa_bits);
 }
 
+TEST_ON(TAP_TARGET, AR40, "arch_init() makes known what this CPU's ID registers say")
+{
+	struct cpu_features all = cpu_features, mine;
+
+	features_read(&mine);
+	cpu_features.pa_bits = 1;
+	cpu_features.dcache_line = 4;
+	cpu_features.lse = !mine.lse;
+	arch_init();
+	CHECK_EQ(cpu_features.pa_bits, mine.pa_bits);
+	CHECK_EQ(cpu_features.dcache_line, mine.dcache_line);
+	CHECK_EQ(cpu_features.lse, mine.lse);
+	cpu_features = all;
+}
+
 TEST_ON(TAP_TARGET, AR19, "load/store exclusive and LSE make the same lock")
 {
 	bool lse = cpu_features.lse;
