@@ -7,6 +7,7 @@
 #define ARCH_ARCH_H
 
 #include "arch/addr.h"
+#include "arch/irq.h"
 
 /* ---- the linear map ------------------------------------------------------------------------------------------ */
 
@@ -35,10 +36,6 @@ void arch_init(void);
 
 /* Index of the running CPU, 0 .. number of CPUs - 1. Stable only while interrupts are masked or the caller is pinned. */
 unsigned arch_cpu_id(void);
-
-/* Masks interrupts on this CPU and returns what arch_irq_restore() needs. Nests. */
-unsigned long arch_irq_save(void);
-void arch_irq_restore(unsigned long state);
 
 /* A pause inside a spin loop. */
 void arch_cpu_relax(void);

@@ -8,6 +8,7 @@ The floors, upward only: lib <- arch <- mm <- boot <- tests. A directory's rule 
 specific directory decides. System headers are the freestanding ones outside of arch/host and tests.
 """
 
+import fnmatch
 import os
 import re
 import sys
@@ -15,7 +16,7 @@ import tempfile
 
 RULES = {
     "lib": ["lib/"],
-    "arch": ["lib/", "arch/*"],
+    "arch": ["lib/", "arch/*", "arch/aarch64/*_inline.h"],
     "arch/aarch64": ["lib/", "arch/*", "arch/aarch64/", "mm/error.h", "mm/layout.h"],
     "arch/host": ["lib/", "arch/*", "arch/aarch64/", "arch/host/", "tests/host/"],
     "mm": ["lib/", "arch/*", "mm/"],
@@ -33,8 +34,8 @@ COMMENTED = CODE_SUFFIXES + (".py", ".sh", ".ld", ".mk")
 
 def allowed(rule, path):
     for prefix in rule:
-        if prefix.endswith("/*"):  # files of that directory itself
-            if os.path.dirname(path) == prefix[:-2]:
+        if "*" in prefix:  # files of that directory itself
+            if os.path.dirname(path) == os.path.dirname(prefix) and fnmatch.fnmatch(path, prefix):
                 return True
         elif path == prefix or (prefix.endswith("/") and path.startswith(prefix)):
             return True
@@ -169,13 +170,16 @@ def self_test():
         "mm/deep.c": head + '#include "arch/aarch64/x.h"\n#include "arch/arch.h"\n',
         "mm/above.c": head + '#include "boot/boot.h"\n',
         "mm/lost.c": head + '#include "nowhere.h"\n',
-        "arch/arch.h": head + '#include "lib/good.h"\n',
+        "arch/arch.h": head + '#include "lib/good.h"\n#include "arch/aarch64/x_inline.h"\n',
+        "arch/deep.h": head + '#include "arch/aarch64/x.h"\n',
         "arch/aarch64/x.h": head,
+        "arch/aarch64/x_inline.h": head,
         "boot/boot.h": head + '#include "mm/a.h"\n#include "arch/aarch64/x.h"\n',
         "tools/tool": f"#!/bin/sh\n# {SPDX}\n#\n# Does this and that for nobody.\n",
         "tools/bare.py": "print()\n",
     }
     wanted = [
+        "arch/deep.h:3: arch/ may not include arch/aarch64/x.h",
         "includes in a circle: mm/a.h -> mm/b.h -> mm/a.h",
         "lib/hosted.c:3: <stdio.h> is no freestanding header",
         "lib/silent.h: no paragraph under the SPDX line that says what lives here",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The small things of arch/arch.h that are one or two instructions: which CPU, interrupts, a pause, limits. */
+/* The small things of arch/arch.h that are one or two instructions: which CPU, a pause, limits. */
 #include "arch/aarch64/features.h"
 #include "arch/aarch64/insn.h"
 #include "arch/arch.h"
@@ -16,23 +16,6 @@ void arch_init(void)
 unsigned arch_cpu_id(void)
 {
 	return (unsigned)READ_SYSREG(tpidr_el1);
-}
-
-/*
- * DAIF.I and F; debug and SError stay as they are. Writes of PSTATE are seen by the next instruction without ISB.
- * [AR22]
- */
-unsigned long arch_irq_save(void)
-{
-	unsigned long state = READ_SYSREG(daif);
-
-	__asm__ volatile("msr daifset, #3" ::: "memory");
-	return state;
-}
-
-void arch_irq_restore(unsigned long state)
-{
-	WRITE_SYSREG(daif, state);
 }
 
 void arch_cpu_relax(void)

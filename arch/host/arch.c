@@ -14,7 +14,7 @@ uintptr_t arch_linear_base;
 void (*host_event_hook)(const struct host_event *event);
 
 static _Thread_local unsigned cpu_id;
-static _Thread_local unsigned irq_depth;
+_Thread_local unsigned host_irq_nesting;
 static unsigned pa_bits = 48;
 
 static _Thread_local struct host_event *journal;
@@ -41,22 +41,13 @@ unsigned arch_cpu_id(void)
 
 unsigned host_irq_depth(void)
 {
-	return irq_depth;
+	return host_irq_nesting;
 }
 
-/* The state is the depth before: a restore that skips a level, or comes twice, is a bug of the caller. [AR22] */
-unsigned long arch_irq_save(void)
+void host_irq_bad_restore(unsigned long state)
 {
-	return irq_depth++;
-}
-
-void arch_irq_restore(unsigned long state)
-{
-	if (irq_depth == 0 || state != irq_depth - 1) {
-		fprintf(stderr, "host: arch_irq_restore(%lu) at depth %u\n", state, irq_depth);
-		abort();
-	}
-	irq_depth--;
+	fprintf(stderr, "host: arch_irq_restore(%lu) at depth %u\n", state, host_irq_nesting);
+	abort();
 }
 
 void arch_cpu_relax(void)
