@@ -392,6 +392,23 @@ fuzz: $(FUZZERS) kernel-$(TOOLCHAIN)
 	$(Q)python3 tools/fuzz.py --seconds $(TIME) $(FUZZERS)
 	$(Q)python3 tests/qemu/bootfuzz.py --count $(BOOTS) --seed $(SEED) --image $(BUILD)/$(TOOLCHAIN)-$(VARIANT)/granule.img
 
+# ---- mutants -----------------------------------------------------------------------------------------------------------------
+
+# MUTANTS holds arguments of tests/mutants/mutate.py: make mutants MUTANTS="--files mm/heap.c --sample 100".
+MUTANT_FILES := $(wildcard mm/buddy*.[ch] mm/frames*.[ch])
+MUTANTS ?=
+
+.PHONY: mutants mutants-config
+mutants:
+	$(Q)python3 tests/mutants/mutate.py --jobs $(JOBS) --json $(BUILD)/mutants.json $(MUTANTS)
+
+mutants-config:
+	@printf '%s\n' 'cc: $(HOST_GCC)' 'clang: $(CLANG)' 'flags: $(COMMON) $(HOST_FLAGS)' 'sanitize: -O1 $(SANITIZE)' \
+		'code: $(HOST_CODE)' 'main: $(HOST_MAIN_C)' 'suites: $(HOST_SUITES)' 'files: $(MUTANT_FILES)'
+
+$(BUILD)/t/mutants-selftest: FORCE
+	$(call wrapper,python3 tests/mutants/selftest.py)
+
 # ---- the behaviour inventory -----------------------------------------------------------------------------------------------
 
 $(BUILD)/t/inventory: FORCE
@@ -419,7 +436,7 @@ test: setup
 	$(Q)$(MAKE) --no-print-directory test-all
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
-TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory)
+TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory mutants-selftest)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
 		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
@@ -461,6 +478,7 @@ help:
 	@echo 'make test-qemu          the QEMU matrix of TOOLCHAIN; ONLY=PATTERN picks machines, JOBS=N'
 	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
 	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'
+	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice?'
 	@echo 'make lint               format, clang-tidy, cppcheck, gcc -fanalyzer, include floors, lock probes'
 	@echo 'make library            $(BUILD)/libgranule.a alone'
 	@echo 'make objects            compile the kernel without linking'
