@@ -50,7 +50,7 @@ void ticket_wait(uint32_t *word, uint32_t mine);
 
 /* ---- the lock ---------------------------------------------------------------------------------------------------- */
 
-#define SPINLOCK_INLINE static inline __attribute__((always_inline))
+#define SPINLOCK_INLINE static always_inline
 
 /*
  * Interrupts go off before the number is drawn: a handler that wanted the lock would wait for whom it interrupted.

@@ -10,6 +10,7 @@
 #define must_check __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define noinline __attribute__((noinline))
+#define always_inline inline __attribute__((always_inline))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define caller_address() ((uintptr_t)__builtin_return_address(0))

@@ -12,7 +12,7 @@
  * The token at off, and where the next one starts; FDT_END where the block ends or nothing sensible stands. The structure
  * block's length is a multiple of 4 here. Inlined because every walk consists of it: calls would double the cost.
  */
-static inline __attribute__((always_inline)) uint32_t step(const struct fdt *fdt, size_t off, size_t *next)
+static always_inline uint32_t step(const struct fdt *fdt, size_t off, size_t *next)
 {
 	size_t len = fdt->struct_len;
 	const uint8_t *s;

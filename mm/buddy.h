@@ -81,6 +81,7 @@ struct buddy {
 	struct spinlock lock;
 	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
 	uint64_t given_pages;
+	uint64_t reserve_pages; /* kept back by mm/frames.c for some requests; nothing here asks */
 	uint64_t used_pages;
 	uint64_t peak_used_pages;
 	uint64_t allocs;
@@ -124,6 +125,15 @@ uint64_t buddy_split_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
 /* The slow half of buddy_free_locked(): a block whose buddy may be free. tag: PAGE_WORD_TAG_MASK bits of the record. */
 void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);
 
+/*
+ * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, the
+ * lowest of the smallest blocks first, each with `record` as its record; their addresses go to pa[]. Returns how many.
+ * buddy_put_batch_locked(): gives n frames of this bank back, as n frees would; their records are page heads of order 0,
+ * whatever their state.
+ */
+unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock);
+void buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n) REQUIRES(b->lock);
+
 /* The section at frame n, WHOLE, is untouched again. */
 void buddy_free_whole_locked(struct buddy *b, uint64_t n) REQUIRES(b->lock);
 
@@ -139,7 +149,10 @@ int buddy_largest_locked(struct buddy *b) REQUIRES(b->lock);
  */
 void buddy_count_free(struct buddy *b, uint64_t *counts) EXCLUDES(b->lock);
 
-/* Re-derives the bank's whole state; logs every finding and returns how many there are. */
-unsigned buddy_validate_locked(struct buddy *b) REQUIRES(b->lock);
+/*
+ * Re-derives the bank's whole state; logs every finding and returns how many there are. Adds to *cached the frames whose
+ * records say that they are in a cache.
+ */
+unsigned buddy_validate_locked(struct buddy *b, uint64_t *cached) REQUIRES(b->lock);
 
 #endif

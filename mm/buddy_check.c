@@ -136,6 +136,7 @@ struct check {
 	unsigned findings;
 	uint64_t given; /* frames in blocks */
 	uint64_t free;
+	uint64_t cached; /* of what is in use: frames in caches, or on their way */
 };
 
 typedef unsigned long long ull;
@@ -166,7 +167,7 @@ static uint64_t check_head(struct buddy *b, struct check *c, uint64_t n, uint64_
 	uint64_t size = (uint64_t)1 << order;
 	uint64_t buddy = n ^ size;
 
-	if (state != PAGE_FREE && state != PAGE_ALLOC) {
+	if (state == PAGE_NONE || (state == PAGE_CACHED && page_word_ref(word) != 1)) {
 		finding(c, "frame 0x%llx: record 0x%016llx is in no block and no head\n", (ull)n, (ull)word);
 		return 1;
 	}
@@ -174,7 +175,9 @@ static uint64_t check_head(struct buddy *b, struct check *c, uint64_t n, uint64_
 		finding(c, "frame 0x%llx: head of an impossible order %u\n", (ull)n, order);
 		return 1;
 	}
-	if (state == PAGE_ALLOC) {
+	if (state != PAGE_FREE) {
+		if (state == PAGE_CACHED)
+			c->cached += size;
 		if (page_word_ref(word) == 0)
 			finding(c, "frame 0x%llx: allocated, order %u, without a reference\n", (ull)n, order);
 		return size;
@@ -398,7 +401,7 @@ static void check_tree(struct buddy *b, struct check *c, unsigned order) REQUIRE
 }
 
 /* [B18] */
-unsigned buddy_validate_locked(struct buddy *b)
+unsigned buddy_validate_locked(struct buddy *b, uint64_t *cached)
 {
 	struct check c = { 0 };
 
@@ -420,5 +423,6 @@ unsigned buddy_validate_locked(struct buddy *b)
 	if (b->frees > b->allocs)
 		finding(&c, "bank 0x%llx: %llu frees of %llu allocations\n", (ull)b->start, (ull)b->frees,
 			(ull)b->allocs);
+	*cached += c.cached;
 	return c.findings;
 }

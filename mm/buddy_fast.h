@@ -8,8 +8,6 @@
 
 #include "mm/buddy.h"
 
-#define always_inline inline __attribute__((always_inline))
-
 #define NODE_SHIFT 6 /* log2 of the children of a node, and the number of orders in it */
 #define NODE_ORDERS 6
 #define NODE_LEVELS 3 /* leaf, mid, section */

@@ -6,17 +6,39 @@
 #include "mm/frames.h"
 #include "arch/arch.h"
 #include "lib/log.h"
-#include "mm/buddy_fast.h"
+#include "lib/string.h"
+#include "mm/frames_fast.h"
+#include "mm/frames_judge.h"
 
 _Static_assert(BUDDY_ALIGN > (SECTION_STATE_MASK | SECTION_OPEN),
 	       "a section's state stands in the low bits of its bank's address");
 
 /* ---- bring-up ---------------------------------------------------------------------------------------------------- */
 
+/* A power of two: an address is behind the table when one of its upper bits is set. */
+static uint64_t section_table_entries(uint64_t n_sections)
+{
+	uint64_t n = 1;
+
+	while (n < n_sections)
+		n <<= 1;
+	return n;
+}
+
+uint64_t frames_section_table_size(uint64_t n_sections)
+{
+	return section_table_entries(n_sections) * FRAMES_SECTION_BYTES;
+}
+
 /* [B14] */
 void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_t n_sections)
 {
-	*f = (struct frames){ .map = (uintptr_t)map, .sections = sections, .n_sections = n_sections };
+	memset(f, 0, sizeof(*f));
+	f->map = (uintptr_t)map;
+	f->sections = sections;
+	f->n_sections = n_sections;
+	f->address_check = ~((section_table_entries(n_sections) << SECTION_SHIFT) - 1) | PAGE_MASK;
+	frames_cache_init(f);
 }
 
 uint64_t frames_bank_metadata_size(pfn_t start, uint64_t pages)
@@ -78,8 +100,7 @@ static enum section_state section_of(struct frames *f, uint64_t n)
 	return (enum section_state)(entry & SECTION_STATE_MASK);
 }
 
-/* The bank that has frame n, or NULL. */
-static struct buddy *bank_of(struct frames *f, uint64_t n)
+struct buddy *frames_bank_of(struct frames *f, uint64_t n)
 {
 	uint64_t entry;
 	struct buddy *b;
@@ -94,7 +115,7 @@ static struct buddy *bank_of(struct frames *f, uint64_t n)
 /* [BT30] */
 int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 {
-	struct buddy *b = bank_of(f, start.n);
+	struct buddy *b = frames_bank_of(f, start.n);
 	unsigned long irq;
 	int err;
 
@@ -103,66 +124,155 @@ int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 	irq = spin_lock(&b->lock);
 	err = buddy_add_locked(b, start.n, start.n + pages);
 	spin_unlock(&b->lock, irq);
+	if (!err)
+		frames_cache_share_out(f);
 	return err;
+}
+
+/* ---- which bank -------------------------------------------------------------------------------------------------- */
+
+int frames_set_distance(struct frames *f, uint32_t from, uint32_t to, unsigned distance)
+{
+	if (distance < 10)
+		return MM_EINVAL;
+	if (from >= FRAMES_MAX_NODES || to >= FRAMES_MAX_NODES || distance > UINT8_MAX)
+		return MM_ERANGE;
+	f->distance[from][to] = (uint8_t)distance;
+	return MM_OK;
+}
+
+static unsigned distance(const struct frames *f, uint32_t from, uint32_t to)
+{
+	if (from == FRAMES_ANY_NODE)
+		return 0;
+	if (from < FRAMES_MAX_NODES && to < FRAMES_MAX_NODES && f->distance[from][to])
+		return f->distance[from][to];
+	return from == to ? 10 : 20;
+}
+
+/* Nearest first; among equally near ones, high memory first, then by address. *cursor: one more than the last one's rank. */
+struct buddy *frames_next_bank(struct frames *f, uint32_t node, uint64_t *cursor)
+{
+	uint64_t best = UINT64_MAX, position = 0;
+	struct buddy *found = NULL;
+
+	for (struct buddy *b = f->banks; b; b = b->next, position++) {
+		uint64_t rank = (uint64_t)distance(f, node, b->numa_node) << 32 | position;
+
+		if (rank >= *cursor && rank < best) {
+			best = rank;
+			found = b;
+		}
+	}
+	*cursor = best + 1;
+	return found;
 }
 
 /* ---- allocation -------------------------------------------------------------------------------------------------- */
 
-static noinline uint64_t alloc_from(struct buddy *b, unsigned order, unsigned tag)
+static uint64_t alloc_from(struct buddy *b, unsigned order, unsigned flags, unsigned tag)
 {
 	unsigned long irq = spin_lock(&b->lock);
-	uint64_t n = buddy_alloc_locked(b, order, tag);
+	uint64_t size = (uint64_t)1 << order, n = BUDDY_NONE;
 
+	if (likely(frames_bank_room(b, size, flags) == size))
+		n = buddy_alloc_locked(b, order, tag);
 	spin_unlock(&b->lock, irq);
 	return n;
 }
 
-/* The first bank had none: b and those after it. */
-static noinline int alloc_next(struct frames *f, struct buddy *b, unsigned order, unsigned flags, unsigned tag,
-			       pfn_t *out)
+static uint64_t alloc_once(struct frames *f, unsigned order, unsigned flags, unsigned tag, uint32_t node)
 {
-	for (; b; b = b->next) {
-		uint64_t n = alloc_from(b, order, tag);
+	uint64_t n = BUDDY_NONE, cursor = 0;
+	struct buddy *b;
 
+	while (n == BUDDY_NONE && (b = frames_next_bank(f, node, &cursor)) != NULL)
+		if (!(flags & FRAMES_BELOW_4G) || !above_split(b->start))
+			n = alloc_from(b, order, flags, tag);
+	return n;
+}
+
+/*
+ * Before it gives up, what lies in caches is given back, in case it is, or completes, what is missing. Other CPUs may fill
+ * theirs again at once: hence once more, not until it works.
+ */
+uint64_t frames_alloc_from_banks(struct frames *f, unsigned order, unsigned flags, unsigned tag, uint32_t node)
+{
+	uint64_t n = alloc_once(f, order, flags, tag, node);
+
+	for (unsigned tries = 0; n == BUDDY_NONE && tries < 2 && frames_drain(f); tries++)
+		n = alloc_once(f, order, flags, tag, node);
+	if (n == BUDDY_NONE)
+		__atomic_fetch_add(&f->failures, 1, __ATOMIC_RELAXED);
+	frames_watch_moved(f);
+	return n;
+}
+
+/* The first bank had none, or there is more to do. */
+static noinline int alloc_rest(struct frames *f, unsigned order, unsigned flags, unsigned tag, pfn_t *out)
+{
+	uint64_t n;
+
+	if (!(flags & ~FRAMES_ZERO) && (order == 0 || order == CACHE_BLOCK_ORDER)) {
+		paddr_t pa = order ? frames_alloc_2m(f, (uint8_t)tag) : frames_alloc_page(f, (uint8_t)tag);
+
+		if (!frames_is_page(pa))
+			return MM_ENOMEM;
+		n = paddr_to_pfn(pa).n;
+	} else {
+		n = frames_alloc_from_banks(f, order, flags, tag, FRAMES_ANY_NODE);
 		if (n == BUDDY_NONE)
-			continue;
-		out->n = n;
-		if (flags & FRAMES_ZERO)
-			arch_zero(phys_to_virt(pfn_to_paddr(pfn(n))), PAGE_SIZE << order);
-		return MM_OK;
+			return MM_ENOMEM;
 	}
-	__atomic_fetch_add(&f->failures, 1, __ATOMIC_RELAXED);
-	return MM_ENOMEM;
+	if (flags & FRAMES_ZERO)
+		arch_zero(phys_to_virt(pfn_to_paddr(pfn(n))), PAGE_SIZE << order);
+	out->n = n;
+	return MM_OK;
+}
+
+paddr_t frames_alloc_page(struct frames *f, uint8_t tag)
+{
+	return paddr(frames_pop(f, CACHE_PAGE, tag));
+}
+
+paddr_t frames_alloc_2m(struct frames *f, uint8_t tag)
+{
+	return paddr(frames_pop(f, CACHE_BLOCK, tag));
 }
 
 /* [B1] [B7] [B8] [B9] [B20] [B21] [B23] */
 int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
 {
-	struct buddy *b = flags & FRAMES_BELOW_4G ? f->low : f->banks;
-	unsigned long irq;
+	struct buddy *b = f->banks;
 	uint64_t n;
 
-	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G) || (unsigned)tag > 0xff))
+	if (likely(!(order | flags | (unsigned)tag >> 8))) {
+		paddr_t pa = paddr(frames_pop(f, CACHE_PAGE, (uint8_t)tag));
+
+		if (unlikely(!frames_is_page(pa)))
+			return MM_ENOMEM;
+		*out = paddr_to_pfn(pa);
+		return MM_OK;
+	}
+	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G | FRAMES_RESERVE) ||
+		     (unsigned)tag > 0xff))
 		return MM_EINVAL;
 	/* The first bank is written out: most requests end here, and a loop around it would cost them dear. */
-	if (unlikely(!b))
-		return alloc_next(f, b, order, flags, (unsigned)tag, out);
-	irq = spin_lock(&b->lock);
-	n = buddy_alloc_locked(b, order, (unsigned)tag);
-	spin_unlock(&b->lock, irq);
-	if (unlikely(n == BUDDY_NONE))
-		return alloc_next(f, b->next, order, flags, (unsigned)tag, out);
-	out->n = n;
-	if (unlikely(flags & FRAMES_ZERO))
-		arch_zero(phys_to_virt(pfn_to_paddr(pfn(n))), PAGE_SIZE << order);
-	return MM_OK;
+	if (likely(!flags && order != CACHE_BLOCK_ORDER && b)) {
+		n = alloc_from(b, order, 0, (unsigned)tag);
+		if (likely(n != BUDDY_NONE)) {
+			out->n = n;
+			frames_watch_moved(f);
+			return MM_OK;
+		}
+	}
+	return alloc_rest(f, order, flags, (unsigned)tag, out);
 }
 
 /* [B16] [B20] */
 int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag)
 {
-	struct buddy *b = bank_of(f, first.n);
-	unsigned long irq;
+	struct buddy *b = frames_bank_of(f, first.n);
 	int err;
 
 	if (order > MAX_ORDER || (unsigned)tag > 0xff)
@@ -171,33 +281,51 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 		return MM_EALIGN;
 	if (!b)
 		return MM_EFOREIGN;
-	irq = spin_lock(&b->lock);
-	err = buddy_take_locked(b, first.n, order, (unsigned)tag);
-	spin_unlock(&b->lock, irq);
+	for (unsigned tries = 0;; tries++) {
+		unsigned long irq = spin_lock(&b->lock);
+
+		err = buddy_take_locked(b, first.n, order, (unsigned)tag);
+		spin_unlock(&b->lock, irq);
+		/* It, or a part of it, may lie in a cache. */
+		if (err != MM_EBUSY || tries == 2 || !frames_drain(f))
+			break;
+	}
+	frames_watch_moved(f);
 	return err;
 }
 
-/* ---- free -------------------------------------------------------------------------------------------------------- */
+/* ---- giving back what was claimed -------------------------------------------------------------------------------- */
 
-/* Why the block must not be freed, or MM_OK. */
-static int judge(const struct frame_info *info, uint64_t n, unsigned order)
+void frames_give_block(struct frames *f, uint64_t n, unsigned order)
 {
-	switch (info->role) {
-	case FRAME_FOREIGN:
-		return MM_EFOREIGN;
-	case FRAME_RESERVED:
-		return MM_ERESERVED;
-	case FRAME_FREE:
-		return MM_EDOUBLE;
-	case FRAME_ALLOC:
-		break;
-	}
-	if (info->head.n != n)
-		return MM_EINTERIOR;
-	if (info->order != order)
-		return MM_EORDER;
-	return info->ref == 1 ? MM_OK : MM_EBUSY;
+	struct buddy *b = frames_bank_of(f, n);
+	unsigned long irq = spin_lock(&b->lock);
+
+	buddy_free_locked(b, n, order, record_load(b, n));
+	spin_unlock(&b->lock, irq);
 }
+
+/* Neighbours in a stack are mostly of one section, so of one bank: its lock is taken once for all of these. */
+void frames_give_batch(struct frames *f, const uint64_t *pa, unsigned n, enum cache_kind kind)
+{
+	for (unsigned i = 0, end; i < n; i = end) {
+		struct buddy *b = frames_bank_of(f, pa[i] >> PAGE_SHIFT);
+		unsigned long irq;
+
+		for (end = i + 1; end < n && pa[end] >> PAGE_SHIFT >= b->start && pa[end] >> PAGE_SHIFT < b->end; end++)
+			;
+		irq = spin_lock(&b->lock);
+		if (kind == CACHE_PAGE)
+			buddy_put_batch_locked(b, pa + i, end - i);
+		else
+			for (unsigned k = i; k < end; k++)
+				buddy_free_locked(b, pa[k] >> PAGE_SHIFT, cache_order(kind),
+						  record_load(b, pa[k] >> PAGE_SHIFT));
+		spin_unlock(&b->lock, irq);
+	}
+}
+
+/* ---- free -------------------------------------------------------------------------------------------------------- */
 
 /* One line for a free that was refused. No lock is held: the sink may be slow. [B11] */
 static void report(struct frames *f, uint64_t pa, unsigned order, int err, const struct frame_info *info,
@@ -216,94 +344,153 @@ static void report(struct frames *f, uint64_t pa, unsigned order, int err, const
 			  (unsigned long long)caller, mm_strerror(err));
 }
 
-/* A block that must not be freed; or one that may, after all, when the section table has changed meanwhile. */
-static noinline int free_slow(struct frames *f, uint64_t n, unsigned order, uintptr_t caller)
+/* Turns the record of a block from allocated to cached: from now on the block is this CPU's to give back. */
+static always_inline bool claim(struct frames *f, uint64_t n, unsigned order)
 {
-	struct frame_info info = { .role = FRAME_FOREIGN };
-	struct buddy *b = bank_of(f, n);
-	int err = order > MAX_ORDER ? MM_EINVAL : MM_EFOREIGN;
+	return exclusive_flip((page_word_t *)(f->map + n * sizeof(struct page)), page_word(1, order, PAGE_ALLOC, 0),
+			      PAGE_WORD_CHECKED, PAGE_WORD_CACHED_BIT);
+}
 
-	if (b && order <= MAX_ORDER) {
-		unsigned long irq = spin_lock(&b->lock);
+/* A section that was handed out whole may become anything until the lock is ours. MM_EINVAL: it did. */
+static int free_whole(struct frames *f, struct buddy *b, uint64_t n)
+{
+	unsigned long irq = spin_lock(&b->lock);
+	int err = MM_EINVAL;
 
-		buddy_query_locked(b, n, &info);
-		err = judge(&info, n, order);
-		if (err == MM_OK && section_of(f, n) == SECTION_WHOLE)
+	if (section_of(f, n) == SECTION_WHOLE) {
+		err = MM_EORDER;
+		if ((record_load(b, n) & PAGE_WORD_CHECKED) == page_word(1, MAX_ORDER, PAGE_ALLOC, 0)) {
 			buddy_free_whole_locked(b, n);
-		else if (err == MM_OK)
-			buddy_free_locked(b, n, order, record_load(b, n));
-		spin_unlock(&b->lock, irq);
+			err = MM_OK;
+		}
 	}
-	if (err)
-		report(f, n << PAGE_SHIFT, order, err, &info, caller);
+	spin_unlock(&b->lock, irq);
 	return err;
 }
 
-/* A section that was handed out whole, b's, may become touched until the lock is ours. */
-static noinline int free_whole(struct frames *f, struct buddy *b, uint64_t n, unsigned order, uintptr_t caller)
+/* What became of a block that nobody else has claimed. */
+static void give(struct frames *f, uint64_t n, unsigned order)
 {
-	if (likely(order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES))) {
-		unsigned long irq = spin_lock(&b->lock);
-		bool good = section_of(f, n) == SECTION_WHOLE &&
-			    (record_load(b, n) & PAGE_WORD_CHECKED) == page_word(1, MAX_ORDER, PAGE_ALLOC, 0);
-
-		if (likely(good))
-			buddy_free_whole_locked(b, n);
-		spin_unlock(&b->lock, irq);
-		if (likely(good))
-			return MM_OK;
-	}
-	return free_slow(f, n, order, caller);
+	if (order == 0 || order == CACHE_BLOCK_ORDER)
+		(void)frames_push_slow(n << PAGE_SHIFT, f, order ? CACHE_BLOCK : CACHE_PAGE);
+	else
+		frames_give_block(f, n, order);
 }
 
-/* Section table, bank, record; then nothing else can be wrong. */
-static always_inline int free_block(struct frames *f, uint64_t n, unsigned order, uintptr_t caller)
+noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller)
 {
-	if (likely(n >> MAX_ORDER < f->n_sections && order <= MAX_ORDER)) {
-		uint64_t entry = __atomic_load_n(&f->sections[n >> MAX_ORDER], __ATOMIC_RELAXED);
-		struct buddy *b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
+	struct frame_info info = { .role = FRAME_FOREIGN };
+	uint64_t n = pa >> PAGE_SHIFT;
+	struct buddy *b = frames_bank_of(f, n);
+	int err = order > MAX_ORDER ? MM_EINVAL : !IS_ALIGNED(pa, PAGE_SIZE) ? MM_EALIGN : MM_EFOREIGN;
 
-		/* LIVE is for ever, and its records were written before our lock was released to us. */
-		if (likely((entry & SECTION_STATE_MASK) == SECTION_LIVE && n - b->start < b->end - b->start)) {
-			unsigned long irq = spin_lock(&b->lock);
-			uint64_t record = record_load(b, n);
-			bool good = (record & PAGE_WORD_CHECKED) == page_word(1, order, PAGE_ALLOC, 0);
+	while (b && order <= MAX_ORDER && IS_ALIGNED(pa, PAGE_SIZE)) {
+		unsigned long irq;
 
-			if (likely(good))
-				buddy_free_locked(b, n, order, record);
-			spin_unlock(&b->lock, irq);
-			if (likely(good))
+		switch (section_of(f, n)) {
+		case SECTION_WHOLE:
+			if (order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES) && free_whole(f, b, n) == MM_OK)
 				return MM_OK;
-		} else if ((entry & SECTION_STATE_MASK) == SECTION_WHOLE) {
-			return free_whole(f, b, n, order, caller);
+			break;
+		case SECTION_LIVE:
+			if (claim(f, n, order)) {
+				give(f, n, order);
+				frames_watch_moved(f);
+				return MM_OK;
+			}
+			break;
+		default:
+			break;
 		}
+		irq = spin_lock(&b->lock);
+		buddy_query_locked(b, n, &info);
+		spin_unlock(&b->lock, irq);
+		err = frames_judge(&info, n, order);
+		/* When all is well now, it has changed in between: somebody else works on this block. Once more. */
+		if (err)
+			break;
 	}
-	return free_slow(f, n, order, caller);
+	report(f, pa, order, err, &info, caller);
+	return err;
+}
+
+int frames_free_page_slow(uint64_t pa, struct frames *f)
+{
+	return frames_free_slow(f, pa, 0, caller_address());
+}
+
+int frames_free_2m_slow(uint64_t pa, struct frames *f)
+{
+	return frames_free_slow(f, pa, CACHE_BLOCK_ORDER, caller_address());
+}
+
+/* Blocks that no cache takes: section table, record, then the bank. */
+static always_inline int free_block(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller)
+{
+	uint64_t n = pa >> PAGE_SHIFT, entry;
+	struct buddy *b;
+	unsigned long irq;
+
+	if (unlikely(pa & f->address_check))
+		return frames_free_slow(f, pa, order, caller);
+	entry = __atomic_load_n(&f->sections[pa >> SECTION_SHIFT], __ATOMIC_RELAXED);
+	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
+	if (likely(entry & SECTION_OPEN && order <= MAX_ORDER)) {
+		if (unlikely(!claim(f, n, order)))
+			return frames_free_slow(f, pa, order, caller);
+		irq = spin_lock(&b->lock);
+		buddy_free_locked(b, n, order, record_load(b, n));
+		spin_unlock(&b->lock, irq);
+		frames_watch_moved(f);
+		return MM_OK;
+	}
+	/* An untouched section and back again. */
+	if ((entry & SECTION_STATE_MASK) == SECTION_WHOLE && order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES) &&
+	    free_whole(f, b, n) == MM_OK) {
+		frames_watch_moved(f);
+		return MM_OK;
+	}
+	return frames_free_slow(f, pa, order, caller);
 }
 
 /* [B2] [B11] [B20] [B21] [B23] */
 int frames_free(struct frames *f, pfn_t first, unsigned order)
 {
-	return free_block(f, first.n, order, caller_address());
+	/* A frame number too large for an address must not become another one. */
+	if (unlikely(first.n >> (64 - PAGE_SHIFT)))
+		return frames_free_slow(f, UINT64_MAX & ~PAGE_MASK, order, caller_address());
+	if (likely(order == 0))
+		return frames_push(f, first.n << PAGE_SHIFT, CACHE_PAGE);
+	if (order == CACHE_BLOCK_ORDER)
+		return frames_push(f, first.n << PAGE_SHIFT, CACHE_BLOCK);
+	return free_block(f, first.n << PAGE_SHIFT, order, caller_address());
 }
 
 int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order)
 {
-	if (unlikely(!IS_ALIGNED(pa.v, PAGE_SIZE))) {
-		struct frame_info info = { .role = FRAME_FOREIGN };
-
-		report(f, pa.v, order, MM_EALIGN, &info, caller_address());
-		return MM_EALIGN;
-	}
-	return free_block(f, paddr_to_pfn(pa).n, order, caller_address());
+	if (likely(order == 0))
+		return frames_push(f, pa.v, CACHE_PAGE);
+	if (order == CACHE_BLOCK_ORDER)
+		return frames_push(f, pa.v, CACHE_BLOCK);
+	return free_block(f, pa.v, order, caller_address());
 }
 
-/* ---- questions --------------------------------------------------------------------------------------------------- */
+int frames_free_page(struct frames *f, paddr_t pa)
+{
+	return frames_push(f, pa.v, CACHE_PAGE);
+}
+
+int frames_free_2m(struct frames *f, paddr_t pa)
+{
+	return frames_push(f, pa.v, CACHE_BLOCK);
+}
+
+/* ---- one frame ---------------------------------------------------------------------------------------------------- */
 
 /* [B6] [B20] */
 void frames_query(struct frames *f, pfn_t frame, struct frame_info *out)
 {
-	struct buddy *b = bank_of(f, frame.n);
+	struct buddy *b = frames_bank_of(f, frame.n);
 	unsigned long irq;
 
 	*out = (struct frame_info){ .role = FRAME_FOREIGN };
@@ -323,68 +510,4 @@ struct page *frames_page(struct frames *f, pfn_t first)
 	if (info.role != FRAME_ALLOC || info.head.n != first.n)
 		return NULL;
 	return (struct page *)(f->map + first.n * sizeof(struct page));
-}
-
-/* [B17] */
-void frames_get_stats(struct frames *f, struct frames_stats *out)
-{
-	*out = (struct frames_stats){ .banks = f->bank_count };
-	out->failures = __atomic_load_n(&f->failures, __ATOMIC_RELAXED);
-	out->bad_frees = __atomic_load_n(&f->bad_frees, __ATOMIC_RELAXED);
-	for (struct buddy *b = f->banks; b; b = b->next) {
-		unsigned long irq = spin_lock(&b->lock);
-
-		out->total_pages += b->given_pages;
-		out->free_pages += b->given_pages - b->used_pages;
-		out->peak_used_pages += b->peak_used_pages;
-		out->allocs += b->allocs;
-		out->frees += b->frees;
-		spin_unlock(&b->lock, irq);
-		out->metadata_bytes += b->metadata_bytes;
-		buddy_count_free(b, out->free_blocks);
-	}
-}
-
-int frames_largest_free(struct frames *f)
-{
-	int largest = -1;
-
-	for (struct buddy *b = f->banks; b; b = b->next) {
-		unsigned long irq = spin_lock(&b->lock);
-		int order = buddy_largest_locked(b);
-
-		spin_unlock(&b->lock, irq);
-		if (order > largest)
-			largest = order;
-	}
-	return largest;
-}
-
-/* [B18] */
-int frames_validate(struct frames *f)
-{
-	uint64_t owned = 0, entries = 0;
-	unsigned findings = 0, banks = 0;
-
-	for (struct buddy *b = f->banks; b; b = b->next) {
-		unsigned long irq = spin_lock(&b->lock);
-
-		findings += buddy_validate_locked(b);
-		spin_unlock(&b->lock, irq);
-		banks++;
-		owned += b->n_sections;
-		if (b->next && !comes_before(b, b->next)) {
-			log_error("frames: banks at frames 0x%llx and 0x%llx are out of order\n",
-				  (unsigned long long)b->start, (unsigned long long)b->next->start);
-			findings++;
-		}
-	}
-	for (uint64_t s = 0; s < f->n_sections; s++)
-		entries += __atomic_load_n(&f->sections[s], __ATOMIC_RELAXED) != 0;
-	if (entries != owned || banks != f->bank_count) {
-		log_error("frames: %u of %u banks with %llu sections, the table has %llu\n", banks, f->bank_count,
-			  (unsigned long long)owned, (unsigned long long)entries);
-		findings++;
-	}
-	return findings ? MM_ECORRUPT : MM_OK;
 }

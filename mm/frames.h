@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The public page allocator: all banks together.
+ * The public page allocator: all banks together, and a cache of single frames (and of 2 MiB blocks) for each CPU in
+ * front of them.
  *
  * struct frames owns the section table (authority for every free), the banks sorted by limit class (memory at 4 GiB and
- * above is class 1 and is taken first; below is class 0 and is spent last), and the counters. All functions may be
- * called from interrupt context and from any CPU unless they say "boot". A bad free changes nothing, prints one line
- * that names caller and page, and returns the error.
+ * above is class 1 and is taken first; below is class 0 and is spent last), the caches and the counters. All functions
+ * may be called from interrupt context and from any CPU unless they say "boot"; not from a handler that runs while
+ * DAIF.I and F are masked by Granule itself (an NMI, a debug exception). A bad free changes nothing, prints one line
+ * that names caller, page and owner, and returns the error.
+ *
+ * Locks, outermost first: a cache's (mm/frames_cache.h), then a bank's (mm/buddy.h), then the log's. Interrupts are
+ * masked while one is held. Costs are executed instructions; docs/benchmarks.md has the figures.
  */
 #ifndef MM_FRAMES_H
 #define MM_FRAMES_H
@@ -15,29 +20,59 @@
 #include "mm/page.h"
 
 #define FRAMES_CLASS_SPLIT GIB(4) /* a bank never crosses it */
+#define FRAMES_MAX_CPUS 512	  /* with a cache of their own; more share */
+#define FRAMES_MAX_NODES 16	  /* with distances of their own; more count as equally far */
+#define FRAMES_CPU_SLOTS 1024	  /* of the table from CPU to cache: a power of two */
+
+struct frames_cpu; /* mm/frames_cache.h */
+
+/* What frames_watch() calls. */
+enum frames_level {
+	FRAMES_LEVEL_LOW,  /* free frames have fallen below the low mark */
+	FRAMES_LEVEL_HIGH, /* they have risen above the high mark again */
+};
+typedef void (*frames_watch_fn)(void *ctx, enum frames_level level, uint64_t free_pages);
 
 struct frames {
-	/* Written at boot, read by everybody; private to mm/frames*.c. */
-	uintptr_t map;	    /* address of the record of frame 0 (may wrap: only banks' parts exist) */
-	uint64_t *sections; /* section table: for each GiB, bank | enum section_state */
+	/*
+	 * Private to mm/frames*.[ch]. The first group is what the paths through a cache read: written at boot and when
+	 * a CPU comes or goes. cpu[] maps a hash of the CPU's number to its cache and has no empty entry.
+	 */
+	struct frames_cpu **cpu; /* slots[] */
+	uint64_t cpu_hash;	 /* multiplier: the number's product with it, shifted right by 54, is the entry */
+	uintptr_t map;		 /* address of the record of frame 0 (may wrap: only banks' parts exist) */
+	uint64_t *sections;	 /* section table: for each GiB, bank | enum section_state; a power of two of entries */
+	uint64_t address_check;	 /* bits of a physical address that no frame of the section table has */
+
+	struct frames_cpu *slots[FRAMES_CPU_SLOTS];
 	uint64_t n_sections;
 	struct buddy *banks; /* >= 4 GiB by address, then < 4 GiB by address */
 	struct buddy *low;   /* the first of those below 4 GiB */
 	unsigned bank_count;
+	unsigned cpu_count;				      /* caches in use */
+	struct frames_cpu *cpus;			      /* list of them */
+	struct spinlock cpus_lock;			      /* of list and table; outermost */
+	uint8_t distance[FRAMES_MAX_NODES][FRAMES_MAX_NODES]; /* 10: the same node; 0: not said */
 	/* Relaxed atomics. */
 	uint64_t failures;
 	uint64_t bad_frees;
+	/* Watermarks (mm/frames_watch.c). */
+	frames_watch_fn watch;
+	void *watch_ctx;
+	uint64_t watch_low, watch_high; /* frames; 0: nobody watches */
+	uint32_t watch_state;
 };
 
 /* ---- bring-up (boot: one CPU) ------------------------------------------------------------------------------------ */
 
-/* Bytes that the section table takes for each GiB of physical address space. */
+/* Bytes of the section table when physical address space ends after n_sections GiB. */
 #define FRAMES_SECTION_BYTES sizeof(uint64_t)
+uint64_t frames_section_table_size(uint64_t n_sections);
 
 /*
  * map: the vmemmap's base (address of the record of frame 0; only parts that describe banks are ever touched).
- * sections: n_sections zeroed words, FRAMES_SECTION_BYTES each, one for each GiB of physical address space from 0 to
- * the end of the last bank.
+ * sections: frames_section_table_size(n_sections) zeroed bytes, 8-byte aligned; n_sections: one for each GiB of physical
+ * address space from 0 to the end of the last bank.
  */
 void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_t n_sections);
 
@@ -60,60 +95,243 @@ must_check int frames_add_bank(struct frames *f, pfn_t start, uint64_t pages, ui
  */
 must_check int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages);
 
+/*
+ * How far memory of node `to` is from a CPU of node `from` (10 is local, as in a device tree's distance-map); both
+ * directions are set apart. Nodes without a distance count as 10 from themselves and 20 from each other. MM_EINVAL:
+ * distance below 10; MM_ERANGE: a node at or above FRAMES_MAX_NODES, or distance above 255.
+ */
+must_check int frames_set_distance(struct frames *f, uint32_t from, uint32_t to, unsigned distance);
+
+/* ---- CPUs -------------------------------------------------------------------------------------------------------- */
+
+#define FRAMES_CACHE_BATCH 64 /* frames that move between a cache and the banks at a time, at most */
+
+/*
+ * The calling CPU gets a cache: from now on most of its order-0 requests and frees touch nothing that other CPUs use. A
+ * CPU that never calls this works without, through the banks' locks. cpu: for reports; node: whose memory it prefers;
+ * memory: FRAMES_CPU_BYTES, 64-byte aligned, the allocator's from now on, also when the CPU goes away (a CPU that comes
+ * again may bring it again). All caches together hold at most 1/64 of the frames given: limits shrink as CPUs come.
+ * Order-9 blocks are cached from 1 GiB of memory on. MM_EINVAL, MM_EALIGN; MM_EEXIST: it has one; MM_EBUSY: memory is
+ * another CPU's.
+ */
+#define FRAMES_CPU_BYTES PAGE_SIZE
+must_check int frames_cpu_online(struct frames *f, unsigned cpu, uint32_t node, void *memory);
+/* The same in memory that a CPU before it has left, or in a frame of the node (through phys_to_virt). MM_ENOMEM too. */
+must_check int frames_cpu_start(struct frames *f, unsigned cpu, uint32_t node);
+
+/*
+ * The calling CPU gives all that its cache holds back and works without from now on. MM_ENOENT: it has none.
+ */
+must_check int frames_cpu_offline(struct frames *f);
+/* The same for a CPU that has stopped: cpu as it said to frames_cpu_online(). */
+must_check int frames_cpu_dead(struct frames *f, unsigned cpu);
+
+/*
+ * Gives what all caches hold back to the banks, also those of other CPUs: each is locked for it, no interrupt is sent.
+ * Returns the number of frames.
+ */
+uint64_t frames_drain(struct frames *f);
+
 /* ---- allocation -------------------------------------------------------------------------------------------------- */
 
-#define FRAMES_ZERO (1u << 0)	  /* contents zeroed (through phys_to_virt) */
-#define FRAMES_BELOW_4G (1u << 1) /* last byte below 4 GiB */
+#define FRAMES_ZERO (1u << 0)	     /* contents zeroed (through phys_to_virt) */
+#define FRAMES_BELOW_4G (1u << 1)    /* last byte below 4 GiB */
+#define FRAMES_RESERVE (1u << 2)     /* may use what frames_set_reserve() keeps back: page tables */
+#define FRAMES_BEST_EFFORT (1u << 3) /* frames_alloc_runs() only */
+#define FRAMES_ANY_NODE UINT32_MAX
 
-/* 2^order frames, naturally aligned, reference count 1, owned by tag. MM_ENOMEM; MM_EINVAL for order > MAX_ORDER. */
+/* No frame has this address: what frames_alloc_page() and frames_alloc_2m() return when there is none. */
+#define FRAMES_NO_PAGE ((paddr_t){ UINT64_MAX })
+static inline bool frames_is_page(paddr_t pa)
+{
+	return pa.v != UINT64_MAX;
+}
+
+/*
+ * One frame, reference count 1, owned by tag (0..255): the shortest way, from the CPU's cache. FRAMES_NO_PAGE when there
+ * is none. Takes a bank's lock once in FRAMES_CACHE_BATCH calls.
+ */
+must_check paddr_t frames_alloc_page(struct frames *f, uint8_t tag);
+/* Gives it back; errors as frames_free(). */
+must_check int frames_free_page(struct frames *f, paddr_t pa);
+
+/* The same for a block of 2 MiB (order 9). */
+must_check paddr_t frames_alloc_2m(struct frames *f, uint8_t tag);
+must_check int frames_free_2m(struct frames *f, paddr_t pa);
+
+/*
+ * 2^order frames, naturally aligned, reference count 1, owned by tag. Orders 0 and 9 without flags (but FRAMES_ZERO)
+ * come from the CPU's cache. MM_ENOMEM (only after the caches of all CPUs were drained); MM_EINVAL for order > MAX_ORDER,
+ * a tag above 255 or an unknown flag.
+ */
 must_check int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out);
+
+/* What a request may say beyond order, flags and owner; zero-initialise, then set. */
+struct frames_request {
+	unsigned flags;
+	uint8_t tag;
+	uint8_t address_bits; /* last byte below 2^address_bits; 0: anywhere */
+	bool has_node;	      /* `node` is asked first, then the others by distance */
+	bool only_node;	      /* the others not at all */
+	uint32_t node;
+};
+
+/* Like frames_alloc(), from the banks (never from a cache, but these are drained before MM_ENOMEM). */
+must_check int frames_alloc_request(struct frames *f, unsigned order, const struct frames_request *r, pfn_t *out);
+
+/*
+ * `pages` frames in one contiguous range, naturally aligned to the next power of two of blocks: taken as one block and
+ * the tail given back at once. Up to SECTION_PAGES (MM_EINVAL: more, or 0). What is left is a series of blocks, each of
+ * which is an owner's block of its own (largest first); frames_free_exact() gives all of it back.
+ */
+must_check int frames_alloc_exact(struct frames *f, uint64_t pages, const struct frames_request *r, pfn_t *first);
+
+/*
+ * Gives back what frames_alloc_exact() or one run of frames_alloc_runs() handed out: [first, first + pages). Every
+ * block of it is checked before the first is freed; errors as frames_free(), nothing changed.
+ */
+must_check int frames_free_exact(struct frames *f, pfn_t first, uint64_t pages);
+
+/* A range of frames. */
+struct frames_run {
+	pfn_t first;
+	uint64_t pages;
+};
+
+/*
+ * `pages` frames as one contiguous range of any length, across blocks and sections of one bank, aligned to `align`
+ * frames (a power of two; 1: any): runs[0]. With FRAMES_BEST_EFFORT, when there is no such range, as few runs as the
+ * free blocks allow (each aligned), the largest first, at most max_runs. *n_runs: how many. All or nothing: MM_ENOMEM
+ * when neither is possible. Free each run with frames_free_exact(). Cost: one walk over the free blocks.
+ */
+must_check int frames_alloc_runs(struct frames *f, uint64_t pages, uint64_t align, const struct frames_request *r,
+				 struct frames_run *runs, unsigned max_runs, unsigned *n_runs);
+
+/*
+ * n single frames at once into out[]: all or nothing (MM_ENOMEM). Whole leaves of 64 frames are taken under one lock; a
+ * frame costs three instructions then. flags: FRAMES_ZERO, FRAMES_BELOW_4G, FRAMES_RESERVE.
+ */
+must_check int frames_alloc_bulk(struct frames *f, unsigned n, unsigned flags, uint8_t tag, paddr_t *out);
+/*
+ * Gives n single frames back. A frame that must not be freed is reported and skipped; the first error is returned and
+ * the others are freed.
+ */
+must_check int frames_free_bulk(struct frames *f, unsigned n, const paddr_t *pages);
 
 /*
  * The block of 2^order frames at first, like frames_alloc(). MM_EALIGN (first is no multiple of 2^order), MM_EFOREIGN,
- * MM_ERESERVED, MM_EBUSY (not all of it is free), MM_EINVAL; nothing is logged.
+ * MM_ERESERVED, MM_EBUSY (not all of it is free, caches drained), MM_EINVAL; nothing is logged.
  */
 must_check int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag);
 
 /*
  * Gives the block back. first must be the first frame of a block that was allocated with this order and has one
  * reference. MM_EDOUBLE, MM_EORDER, MM_EINTERIOR, MM_EFOREIGN, MM_ERESERVED, MM_EBUSY: logged with the caller's
- * address, nothing changed.
+ * address and the owner, nothing changed. Of two CPUs that free one block at once, one gets the error.
  */
 must_check int frames_free(struct frames *f, pfn_t first, unsigned order);
 /* The same by address, which must be a multiple of 4 KiB (MM_EALIGN). */
 must_check int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order);
 
+/* ---- references -------------------------------------------------------------------------------------------------- */
+
+/*
+ * One reference more to the allocated block that begins at first. MM_EOVERFLOW (2^32 - 1 are out: nothing changes and
+ * the block stays for ever), MM_EDOUBLE (free), MM_EINTERIOR, MM_EFOREIGN, MM_ERESERVED. Atomic; takes no lock when all
+ * is well.
+ */
+must_check int frames_get(struct frames *f, pfn_t first);
+/*
+ * One reference less; the last one frees the block. Errors as frames_free() (but MM_EORDER), logged with the caller. *freed
+ * may be NULL.
+ */
+must_check int frames_put(struct frames *f, pfn_t first, bool *freed);
+
+/* ---- reserve and watermarks -------------------------------------------------------------------------------------- */
+
+/*
+ * Keeps `pages` frames back for requests with FRAMES_RESERVE: all others get MM_ENOMEM when fewer would be left. Spread
+ * over the banks by size. MM_ENOMEM: less than that is free now; nothing changed.
+ */
+must_check int frames_set_reserve(struct frames *f, uint64_t pages);
+
+/*
+ * watch(ctx, FRAMES_LEVEL_LOW, free) is called once when free frames (cached ones included) fall below `low`, and
+ * watch(ctx, FRAMES_LEVEL_HIGH, free) once when they rise above `high` again; by the CPU whose request or free it was,
+ * after it, without a lock, with interrupts as the caller had them. The callback may allocate and free. Looked at when
+ * frames move between banks and their users (batches of caches included), so it may come up to one batch for each CPU
+ * late. low < high, or both 0 with watch NULL to end it (MM_EINVAL). One watcher; a second replaces the first.
+ */
+must_check int frames_watch(struct frames *f, uint64_t low, uint64_t high, frames_watch_fn watch, void *ctx);
+
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
-/* True for every frame at any time, also for frames that are no RAM. */
+/* True for every frame at any time, also for frames that are no RAM. A frame in a cache is FREE. */
 void frames_query(struct frames *f, pfn_t pfn, struct frame_info *out);
 
 /*
- * The record of an allocated block by its first frame: the owner may count references and keep its own number (aux)
- * there. NULL when the frame is not the first of an allocated block.
+ * The record of an allocated block by its first frame: the owner may keep its own number (aux) there. NULL when the
+ * frame is not the first of an allocated block.
  */
 struct page *frames_page(struct frames *f, pfn_t first);
 
 struct frames_stats {
 	uint64_t total_pages; /* ever given by frames_add_memory() */
-	uint64_t free_pages;
-	uint64_t peak_used_pages; /* sum of the banks' peaks: exact for one bank, else an upper bound */
-	uint64_t free_blocks[MAX_ORDER + 1];
-	uint64_t metadata_bytes; /* bitmaps and section descriptors, without mem_map */
+	uint64_t free_pages;  /* cached ones included */
+	uint64_t cached_pages;
+	uint64_t cache_limit_pages; /* what all caches may hold together */
+	uint64_t reserve_pages;
+	uint64_t peak_used_pages; /* sum of the banks' peaks (cached frames count): exact for one bank without caches */
+	uint64_t free_blocks[MAX_ORDER + 1]; /* of the banks: cached blocks are not in it */
+	uint64_t metadata_bytes;	     /* bitmaps and section descriptors, without mem_map */
 	unsigned banks;
-	uint64_t allocs, frees, failures, bad_frees;
+	unsigned cpus; /* caches */
+	/* Blocks that left and entered the banks; a cache moves batches of single frames. */
+	uint64_t allocs, frees;
+	uint64_t refills, drains; /* batches */
+	uint64_t failures, bad_frees;
 };
 /*
  * free_blocks is counted from the bitmaps of what is in use (16 MiB under the lock at a time); everything else is kept.
  */
 void frames_get_stats(struct frames *f, struct frames_stats *out);
 
+/* What the cache of the i-th CPU (0 .. stats.cpus - 1) holds and has done. False: there is none. */
+struct frames_cpu_stats {
+	unsigned cpu;
+	uint32_t node;
+	unsigned pages, page_limit;   /* single frames */
+	unsigned blocks, block_limit; /* of 2 MiB */
+	uint64_t refills, drains, remote_drains;
+};
+bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out);
+
 /* The order of the largest free block, or -1 when nothing is free. */
 int frames_largest_free(struct frames *f);
 
 /*
- * Walks the whole state: tiling, bitmaps against mem_map, summaries, counters. MM_OK, or MM_ECORRUPT with every finding
- * logged. Holds each bank's lock for the whole of its walk, which reads every record of its live sections.
+ * How much of the free memory a request of `order` could not use, in 1/1000: 0 when all of it lies in blocks of that
+ * order or larger, 1000 when none does (and when nothing is free). From stats.
+ */
+unsigned frames_fragmentation(const struct frames_stats *stats, unsigned order);
+
+/* Frames allocated for each owner; walks the records of live sections, a section under the lock at a time. */
+void frames_count_owners(struct frames *f, uint64_t pages[256]);
+
+/* Marks everything that is allocated now as old: frames_leaks() tells what came after. Walks all records. */
+void frames_mark(struct frames *f);
+/*
+ * Calls show for each block that was allocated after the last frames_mark() (or ever, without one) and still is, by
+ * address, without a lock. Returns how many frames they are. show may be NULL.
+ */
+typedef void (*frames_show_fn)(void *ctx, const struct frame_info *block);
+uint64_t frames_leaks(struct frames *f, frames_show_fn show, void *ctx);
+
+/*
+ * Drains the caches and walks the whole state: tiling, bitmaps against mem_map, summaries, counters. MM_OK, or
+ * MM_ECORRUPT with every finding logged. Exact when no other CPU allocates; otherwise frames on their way through caches
+ * are checked against bounds. Holds each bank's lock for the whole of its walk, which reads every record of its live
+ * sections.
  */
 must_check int frames_validate(struct frames *f);
 

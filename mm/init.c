@@ -327,7 +327,7 @@ static void start_first_bank(const struct mm_init_config *c, struct mm_bringup *
 	map_memmap(c, &first->bank, memmap);
 
 	up->section_table = paddr(bitmaps_pa + ALIGN_UP(bitmaps, 64));
-	up->section_table_bytes = n_sections * FRAMES_SECTION_BYTES;
+	up->section_table_bytes = frames_section_table_size(n_sections);
 	memset(phys_to_virt(up->section_table), 0, up->section_table_bytes);
 	frames_init(c->frames, (struct page *)(uintptr_t)c->memmap_va, phys_to_virt(up->section_table), n_sections);
 	must(frames_add_bank(c->frames, first->bank.start, first->bank.pages, first->bank.numa_node,
@@ -430,7 +430,7 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 	}
 	for (from = 0; !found && mm_plan_bank(c->ram, from, limit, &bank); from = bank_range(&bank).end) {
 		first.bank = bank;
-		found = choose_window(c, &first.bank, ALIGN_UP(n_sections * FRAMES_SECTION_BYTES, 64), &first.window);
+		found = choose_window(c, &first.bank, ALIGN_UP(frames_section_table_size(n_sections), 64), &first.window);
 		if (!found)
 			first.index++;
 	}

@@ -75,7 +75,7 @@ enum insn {
 };
 
 /* Always inlined: mmu_switch_on() may call nothing outside its section. */
-#define INSN_INLINE static inline __attribute__((always_inline))
+#define INSN_INLINE static always_inline
 
 #if INSN_RECORDED
 

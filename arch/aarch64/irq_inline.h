@@ -6,8 +6,10 @@
 #ifndef ARCH_AARCH64_IRQ_INLINE_H
 #define ARCH_AARCH64_IRQ_INLINE_H
 
+#include "lib/defs.h"
+
 /* Writes of PSTATE are seen by the next instruction without ISB (Arm ARM DDI 0487, C5.1.3). [AR22] */
-static inline __attribute__((always_inline)) unsigned long arch_irq_save(void)
+static always_inline unsigned long arch_irq_save(void)
 {
 	unsigned long state;
 
@@ -19,7 +21,7 @@ static inline __attribute__((always_inline)) unsigned long arch_irq_save(void)
 	return state;
 }
 
-static inline __attribute__((always_inline)) void arch_irq_restore(unsigned long state)
+static always_inline void arch_irq_restore(unsigned long state)
 {
 	__asm__ volatile("msr	daif, %0" ::"r"(state) : "memory");
 }

@@ -9,7 +9,7 @@
 
 #include "arch/aarch64/features.h"
 
-static inline __attribute__((always_inline)) uint32_t ticket_take(uint32_t *word)
+static always_inline uint32_t ticket_take(uint32_t *word)
 {
 	uint32_t one = (uint32_t)1 << 16;
 	uint32_t before, after, failed;
@@ -34,7 +34,7 @@ static inline __attribute__((always_inline)) uint32_t ticket_take(uint32_t *word
 }
 
 /* The word against itself, rotated by 16: one instruction, but not one that compilers find. */
-static inline __attribute__((always_inline)) uint32_t ticket_taken(uint32_t before)
+static always_inline uint32_t ticket_taken(uint32_t before)
 {
 	uint32_t differ;
 
@@ -43,7 +43,7 @@ static inline __attribute__((always_inline)) uint32_t ticket_taken(uint32_t befo
 }
 
 /* Only the owner writes the lower half (little-endian: the first two bytes), so a plain store-release does. */
-static inline __attribute__((always_inline)) void ticket_serve_next(uint32_t *word)
+static always_inline void ticket_serve_next(uint32_t *word)
 {
 	uint32_t serving;
 

@@ -13,7 +13,7 @@ uintptr_t arch_linear_base;
 
 void (*host_event_hook)(const struct host_event *event);
 
-static _Thread_local unsigned cpu_id;
+_Thread_local unsigned host_cpu_number;
 _Thread_local unsigned host_irq_nesting;
 static unsigned pa_bits = 48;
 
@@ -30,13 +30,13 @@ void arch_init(void)
 
 void host_set_cpu_id(unsigned id)
 {
-	cpu_id = id;
+	host_cpu_number = id;
 }
 
 /* [AR21] */
 unsigned arch_cpu_id(void)
 {
-	return cpu_id;
+	return host_cpu_number;
 }
 
 unsigned host_irq_depth(void)

@@ -8,6 +8,7 @@
 #include "arch/arch.h"
 #include "lib/log.h"
 #include "mm/bump.h"
+#include "mm/frames_fast.h"
 #include "mm/heap.h"
 #include "mm/init.h"
 #include "mm/pgtable.h"
@@ -45,6 +46,7 @@ SAME(GR_MAX_ORDER, MAX_ORDER);
 SAME(GR_PAGE_SIZE, PAGE_SIZE);
 SAME(GR_ZERO, FRAMES_ZERO);
 SAME(GR_BELOW_4G, FRAMES_BELOW_4G);
+SAME(GR_RESERVE, FRAMES_RESERVE);
 SAME(GR_TAG_USER, TAG_USER);
 SAME(GR_PT_WRITE, PT_WRITE);
 SAME(GR_PT_EXEC, PT_EXEC);
@@ -120,6 +122,9 @@ int gr_init(const struct gr_config *c)
 	if (err)
 		return refuse(err, c->dtb && fdt.error ? fdt.error : mm_strerror(err));
 	mm_init(&config, &up);
+	err = frames_cpu_start(&frames, 0, 0);
+	if (err)
+		return refuse(err, "no page for the boot CPU's cache");
 	mm_init_heap(&up);
 	done = true;
 	return MM_OK;
@@ -143,6 +148,64 @@ int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
 int gr_free_pages(uint64_t pa, unsigned order)
 {
 	return frames_free_paddr(&frames, paddr(pa), order);
+}
+
+uint64_t gr_alloc_page(uint8_t tag)
+{
+	return frames_pop(&frames, CACHE_PAGE, tag);
+}
+
+int gr_free_page(uint64_t pa)
+{
+	return frames_push(&frames, pa, CACHE_PAGE);
+}
+
+uint64_t gr_alloc_2m(uint8_t tag)
+{
+	return frames_pop(&frames, CACHE_BLOCK, tag);
+}
+
+int gr_free_2m(uint64_t pa)
+{
+	return frames_push(&frames, pa, CACHE_BLOCK);
+}
+
+/* The compiler has no objection to an array of one-member structs: it is the same array. */
+_Static_assert(sizeof(paddr_t) == sizeof(uint64_t), "arrays of addresses are arrays of numbers");
+
+int gr_alloc_bulk(unsigned n, unsigned flags, uint8_t tag, uint64_t *pa)
+{
+	return frames_alloc_bulk(&frames, n, flags, tag, (paddr_t *)pa);
+}
+
+int gr_free_bulk(unsigned n, const uint64_t *pa)
+{
+	return frames_free_bulk(&frames, n, (const paddr_t *)pa);
+}
+
+int gr_cpu_online(unsigned cpu, unsigned node)
+{
+	return frames_cpu_start(&frames, cpu, node);
+}
+
+int gr_cpu_offline(void)
+{
+	return frames_cpu_offline(&frames);
+}
+
+int gr_get_pages(uint64_t pa)
+{
+	return pa & PAGE_MASK ? MM_EALIGN : frames_get(&frames, paddr_to_pfn(paddr(pa)));
+}
+
+int gr_put_pages(uint64_t pa)
+{
+	return pa & PAGE_MASK ? MM_EALIGN : frames_put(&frames, paddr_to_pfn(paddr(pa)), NULL);
+}
+
+int gr_set_reserve(uint64_t n)
+{
+	return frames_set_reserve(&frames, n);
 }
 
 void *gr_phys_to_virt(uint64_t pa)

@@ -112,6 +112,7 @@ int gr_init(const struct gr_config *config);
 
 #define GR_ZERO (1u << 0)
 #define GR_BELOW_4G (1u << 1)
+#define GR_RESERVE (1u << 2) /* may use what gr_set_reserve() keeps back */
 
 /* Owner tags: 0..7 are Granule's, 8..255 the embedder's. */
 #define GR_TAG_USER 8u
@@ -120,6 +121,39 @@ int gr_init(const struct gr_config *config);
 int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa);
 /* The whole block again. GR_EALIGN, GR_EFOREIGN, GR_ERESERVED, GR_EINTERIOR, GR_EDOUBLE, GR_EORDER, GR_EBUSY: one line names the caller. */
 int gr_free_pages(uint64_t pa, unsigned order);
+
+/*
+ * One page, the shortest way: its physical address, or GR_NO_PAGE. Most calls touch only the CPU's own cache of pages
+ * (gr_cpu_online()).
+ */
+#define GR_NO_PAGE UINT64_MAX
+uint64_t gr_alloc_page(uint8_t tag);
+/* Errors as gr_free_pages(). */
+int gr_free_page(uint64_t pa);
+/* The same for 2 MiB (order 9). */
+uint64_t gr_alloc_2m(uint8_t tag);
+int gr_free_2m(uint64_t pa);
+
+/* n single pages into pa[], all or nothing. flags as gr_alloc_pages(). GR_ENOMEM, GR_EINVAL. */
+int gr_alloc_bulk(unsigned n, unsigned flags, uint8_t tag, uint64_t *pa);
+/* Bad ones are reported and left alone, the others freed; the first error. */
+int gr_free_bulk(unsigned n, const uint64_t *pa);
+
+/*
+ * The calling CPU gets a cache of pages in front of the common allocator; `node`: the NUMA node of its memory. The CPU
+ * that called gr_init() has one. Found by MPIDR_EL1: no register of the embedder's is used. GR_ENOMEM, GR_EEXIST.
+ */
+int gr_cpu_online(unsigned cpu, unsigned node);
+/* Gives it back; call on the CPU that goes. GR_ENOENT. */
+int gr_cpu_offline(void);
+
+/* One reference more, or less (the last one frees): a page starts with one. GR_EOVERFLOW, and errors as gr_free_pages(). */
+int gr_get_pages(uint64_t pa);
+int gr_put_pages(uint64_t pa);
+
+/* Keeps n pages back for requests with GR_RESERVE. GR_ENOMEM: fewer are free. */
+int gr_set_reserve(uint64_t n);
+
 /* Linear-map address of a physical one, and back. */
 void *gr_phys_to_virt(uint64_t pa);
 uint64_t gr_virt_to_phys(const void *va);

@@ -136,7 +136,7 @@ TEST(B7, "arguments that make no sense are MM_EINVAL, no memory is MM_ENOMEM, an
 	CHECK_EQ(frames_alloc(&w.f, MAX_ORDER + 1, 0, TAG_TEST, &f), MM_EINVAL);
 	CHECK_EQ(frames_alloc(&w.f, UINT32_MAX, 0, TAG_TEST, &f), MM_EINVAL);
 	CHECK_EQ(frames_alloc(&w.f, 64, 0, TAG_TEST, &f), MM_EINVAL);
-	CHECK_EQ(frames_alloc(&w.f, 0, 4, TAG_TEST, &f), MM_EINVAL);
+	CHECK_EQ(frames_alloc(&w.f, 0, 8, TAG_TEST, &f), MM_EINVAL);
 	CHECK_EQ(frames_alloc(&w.f, 0, 1u << 31, TAG_TEST, &f), MM_EINVAL);
 	CHECK_EQ(frames_alloc(&w.f, 0, 0, (enum page_tag)256, &f), MM_EINVAL);
 	for (unsigned order = 8; order <= MAX_ORDER; order++)
@@ -573,7 +573,7 @@ TEST_ON(TAP_HOST, B22, "1 TiB costs a few pages of metadata to bring up, and one
 	test_arena_reset();
 	metadata = test_arena(bytes);
 	map = test_arena(map_bytes);
-	sections = test_arena(n_sections * FRAMES_SECTION_BYTES);
+	sections = test_arena(frames_section_table_size(n_sections));
 	CHECK_OR_RETURN(metadata && map && sections);
 	frames_init(&f, (struct page *)((uintptr_t)map - start * sizeof(struct page)), sections, n_sections);
 	CHECK_EQ(frames_add_bank(&f, pfn(start), pages, 0, metadata), MM_OK);
@@ -611,7 +611,7 @@ TEST_ON(TAP_HOST, B22, "the whole of a 48-bit address space can be one bank")
 	test_arena_reset();
 	metadata = test_arena(bytes);
 	map = test_arena(map_bytes);
-	sections = test_arena(n_sections * FRAMES_SECTION_BYTES);
+	sections = test_arena(frames_section_table_size(n_sections));
 	if (!metadata || !map || !sections) {
 		tap_skip("this machine does not lend 600 GiB of addresses");
 		test_arena_reset();

@@ -128,7 +128,7 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 	/* Some words around the records, to see that nobody touches them. */
 	w->first -= min_u64(w->first, 16);
 	w->end += 16;
-	w->sections = test_arena(w->n_sections * FRAMES_SECTION_BYTES);
+	w->sections = test_arena(frames_section_table_size(w->n_sections));
 	w->records = test_arena((w->end - w->first) * sizeof(struct page));
 	runs = test_arena(sizeof(*runs) * WORLD_RUNS);
 	if (!w->sections || !w->records || !runs) {

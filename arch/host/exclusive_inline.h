@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* arch/exclusive.h with compiler atomics, which ThreadSanitizer sees. The number of a CPU is what its thread was given. */
+#ifndef ARCH_HOST_EXCLUSIVE_INLINE_H
+#define ARCH_HOST_EXCLUSIVE_INLINE_H
+
+#include "lib/defs.h"
+
+typedef uint64_t __attribute__((may_alias)) exclusive_word_t;
+
+extern _Thread_local unsigned host_cpu_number;
+
+static always_inline uint64_t arch_cpu_key(void)
+{
+	return host_cpu_number;
+}
+
+static always_inline bool exclusive_take_above(exclusive_word_t *word, uint64_t floor, uint64_t *old);
+
+static always_inline bool exclusive_take(exclusive_word_t *word, uint64_t *old)
+{
+	return exclusive_take_above(word, 0, old);
+}
+
+static always_inline bool exclusive_take_above(exclusive_word_t *word, uint64_t floor, uint64_t *old)
+{
+	uint64_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	do {
+		if (value <= floor)
+			return false;
+	} while (!__atomic_compare_exchange_n(word, &value, 0, true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	*old = value;
+	return true;
+}
+
+static always_inline void exclusive_release(exclusive_word_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static always_inline bool exclusive_flip(exclusive_word_t *word, uint64_t want, uint64_t mask, uint64_t flip)
+{
+	uint64_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	do {
+		if ((value ^ want) & mask)
+			return false;
+	} while (!__atomic_compare_exchange_n(word, &value, value ^ flip, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+static always_inline uint64_t shared_load(const void *base, uint64_t index)
+{
+	return __atomic_load_n((const exclusive_word_t *)base + index, __ATOMIC_RELAXED);
+}
+
+static always_inline void *cheap_base(void *p)
+{
+	return p;
+}
+
+static always_inline uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift)
+{
+	return word | (uint64_t)byte << shift;
+}
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Many single frames in one call: straight from the banks, a leaf at a time. */
+#include "arch/arch.h"
+#include "arch/exclusive.h"
+#include "arch/spinlock.h"
+#include "mm/frames_cache.h"
+
+/* As many as there are, up to n. */
+static unsigned take(struct frames *f, unsigned n, unsigned flags, unsigned tag, uint64_t *out)
+{
+	const uint64_t record = page_word(1, 0, PAGE_ALLOC, tag);
+	unsigned got = 0;
+
+	for (struct buddy *b = flags & FRAMES_BELOW_4G ? f->low : f->banks; b && got < n; b = b->next) {
+		unsigned batch;
+
+		do {
+			unsigned want = n - got < FRAMES_CACHE_BATCH ? n - got : FRAMES_CACHE_BATCH;
+			unsigned long irq = spin_lock(&b->lock);
+
+			want = (unsigned)frames_bank_room(b, want, flags);
+			batch = buddy_take_batch_locked(b, out + got, want, record);
+			spin_unlock(&b->lock, irq);
+			got += batch;
+		} while (batch && got < n);
+	}
+	return got;
+}
+
+/* Frames that are the caller's alone go back; their records say allocated, and nobody else has their addresses. */
+static void give_back(struct frames *f, const uint64_t *pa, unsigned n)
+{
+	for (unsigned i = 0; i < n; i += FRAMES_CACHE_BATCH)
+		frames_give_batch(f, pa + i, n - i < FRAMES_CACHE_BATCH ? n - i : FRAMES_CACHE_BATCH, CACHE_PAGE);
+}
+
+/* [FB1] */
+int frames_alloc_bulk(struct frames *f, unsigned n, unsigned flags, uint8_t tag, paddr_t *out)
+{
+	uint64_t *pa = &out->v;
+	unsigned got;
+
+	if (unlikely(flags > (FRAMES_ZERO | FRAMES_BELOW_4G | FRAMES_RESERVE)))
+		return MM_EINVAL;
+	got = take(f, n, flags, tag, pa);
+	for (unsigned tries = 0; unlikely(got < n) && tries < 2 && frames_drain(f); tries++)
+		got += take(f, n - got, flags, tag, pa + got);
+	if (unlikely(got < n)) {
+		give_back(f, pa, got);
+		__atomic_fetch_add(&f->failures, 1, __ATOMIC_RELAXED);
+		frames_watch_moved(f);
+		return MM_ENOMEM;
+	}
+	if (flags & FRAMES_ZERO)
+		for (unsigned i = 0; i < n; i++)
+			arch_zero(phys_to_virt(out[i]), PAGE_SIZE);
+	frames_watch_moved(f);
+	return MM_OK;
+}
+
+/* Claims the frame, when all that is needed for it is in the section table and the record. */
+static bool claim(struct frames *f, uint64_t pa)
+{
+	uint64_t entry;
+
+	if (pa & f->address_check)
+		return false;
+	entry = __atomic_load_n(&f->sections[pa >> SECTION_SHIFT], __ATOMIC_RELAXED);
+	return entry & SECTION_OPEN &&
+	       exclusive_flip((page_word_t *)(f->map + (pa >> 9)), page_word(1, 0, PAGE_ALLOC, 0), PAGE_WORD_CHECKED,
+			      PAGE_WORD_CACHED_BIT);
+}
+
+/* [FB2] */
+int frames_free_bulk(struct frames *f, unsigned n, const paddr_t *pages)
+{
+	uint64_t claimed[FRAMES_CACHE_BATCH];
+	unsigned held = 0;
+	int first = MM_OK;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (likely(claim(f, pages[i].v))) {
+			claimed[held++] = pages[i].v;
+		} else {
+			int err = frames_free_slow(f, pages[i].v, 0, caller_address());
+
+			first = first ? first : err;
+		}
+		if (held == FRAMES_CACHE_BATCH) {
+			frames_give_batch(f, claimed, held, CACHE_PAGE);
+			held = 0;
+		}
+	}
+	if (held)
+		frames_give_batch(f, claimed, held, CACHE_PAGE);
+	frames_watch_moved(f);
+	return first;
+}

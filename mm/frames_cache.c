@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The caches' slow half: batches between a stack and the banks, draining other CPUs', CPUs that come and go. The fast
+ * half is in mm/frames_fast.h.
+ */
+#include "mm/frames_cache.h"
+#include "arch/arch.h"
+#include "arch/irq.h"
+#include "lib/log.h"
+#include "lib/string.h"
+#include "mm/frames_fast.h"
+
+_Static_assert(sizeof(struct frames_cpu) <= FRAMES_CPU_BYTES, "a CPU's caches fit in one frame");
+_Static_assert(CACHE_PAGES == 2 * FRAMES_CACHE_BATCH, "a batch in and a batch out leave a batch's room on either side");
+_Static_assert(FRAMES_CPU_SLOTS == 1 << (64 - CPU_HASH_SHIFT), "the hash names one slot each");
+
+/* Where CPUs without a cache are led, in every instance. Both stacks are closed, so it is never written. */
+static const struct frames_cpu closed = { .node = FRAMES_ANY_NODE };
+
+static struct frames_cpu *closed_cpu(void)
+{
+	return (struct frames_cpu *)(uintptr_t)&closed;
+}
+
+/* ---- one stack --------------------------------------------------------------------------------------------------- */
+
+static uint64_t stack_limit(const struct frames_cache *c)
+{
+	return __atomic_load_n(&c->limit, __ATOMIC_RELAXED);
+}
+
+/*
+ * Takes the stack whatever it holds; interrupts are masked. False: it is closed. No turn is kept: whoever holds it does
+ * so for one push, pop or batch, and only drains come from elsewhere.
+ */
+static bool stack_lock(struct frames_cache *c, uint64_t *level)
+{
+	while (stack_limit(c)) {
+		if (exclusive_take(&c->word[0], level))
+			return true;
+		arch_cpu_relax();
+	}
+	return false;
+}
+
+static void stack_unlock(struct frames_cache *c, uint64_t level)
+{
+	exclusive_release(&c->word[0], level);
+}
+
+static uint64_t stack_count(const struct frames_cache *c, uint64_t level)
+{
+	return c->limit + 1 - level;
+}
+
+/* The empty, locked stack gets another limit; 0 closes it, and leaves it locked for ever. Returns the level. */
+static uint64_t stack_resize(struct frames_cache *c, uint64_t limit)
+{
+	c->word[limit + 1] = CACHE_BOTTOM;
+	__atomic_store_n(&c->limit, limit, __ATOMIC_RELAXED);
+	return limit ? limit + 1 : 0;
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
+
+/* 2 MiB blocks, out of the bitmaps one by one. */
+static unsigned take_blocks(struct buddy *b, uint64_t *pa, unsigned want) REQUIRES(b->lock)
+{
+	unsigned got = 0;
+
+	for (; got < want; got++) {
+		uint64_t n = buddy_alloc_locked(b, CACHE_BLOCK_ORDER, TAG_NONE);
+
+		if (n == BUDDY_NONE)
+			break;
+		record_store(b, n, page_word(1, CACHE_BLOCK_ORDER, PAGE_CACHED, TAG_NONE));
+		pa[got] = n << PAGE_SHIFT;
+	}
+	return got;
+}
+
+/*
+ * Fills half of the empty, locked stack from the first bank that has something: then the next batch is as far away in
+ * either direction. The lowest frame ends on top. Returns the level. [PC4]
+ */
+static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind kind)
+{
+	struct frames_cache *c = &cpu->cache[kind];
+	unsigned want = (unsigned)(c->limit + 1) / 2, got = 0;
+	uint64_t *slot = &c->word[c->limit + 1 - want];
+	uint64_t cursor = 0;
+	struct buddy *b;
+
+	while (!got && (b = frames_next_bank(f, cpu->node, &cursor)) != NULL) {
+		unsigned long irq = spin_lock(&b->lock);
+		uint64_t room = frames_bank_room(b, (uint64_t)want << cache_order(kind), 0) >> cache_order(kind);
+
+		if (kind == CACHE_PAGE)
+			got = buddy_take_batch_locked(b, slot, (unsigned)room, page_word(1, 0, PAGE_CACHED, TAG_NONE));
+		else
+			got = take_blocks(b, slot, (unsigned)room);
+		spin_unlock(&b->lock, irq);
+	}
+	if (!got)
+		return c->limit + 1;
+	if (got < want)
+		memmove(&c->word[c->limit + 1 - got], slot, got * sizeof(slot[0]));
+	cpu->refills++;
+	return c->limit + 1 - got;
+}
+
+/*
+ * All but `keep` of the locked stack's blocks go back: those that came first; those that were in use last stay, and are
+ * still in the CPU's data cache. Returns the new level. [PC5]
+ */
+static uint64_t spill(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level, uint64_t keep)
+{
+	uint64_t count = stack_count(c, level), out = count > keep ? count - keep : 0;
+
+	if (!out)
+		return level;
+	frames_give_batch(f, &c->word[c->limit + 1 - out], (unsigned)out, kind);
+	memmove(&c->word[c->limit + 1 - keep], &c->word[level], keep * sizeof(c->word[0]));
+	return level + out;
+}
+
+uint64_t frames_pop_slow(uint8_t tag, struct frames *f, enum cache_kind kind)
+{
+	const unsigned order = cache_order(kind);
+	unsigned long irq = arch_irq_save();
+	struct frames_cpu *cpu = frames_my_cpu(f);
+	struct frames_cache *c = &cpu->cache[kind];
+	uint64_t level, n;
+
+	if (stack_lock(c, &level)) {
+		uint64_t pa;
+
+		if (!stack_count(c, level))
+			level = refill(f, cpu, kind);
+		pa = c->word[level];
+		if (pa != CACHE_BOTTOM) {
+			__atomic_store_n((page_word_t *)(f->map + (pa >> 9)), page_word(1, order, PAGE_ALLOC, tag),
+					 __ATOMIC_RELAXED);
+			stack_unlock(c, level + 1);
+			arch_irq_restore(irq);
+			frames_watch_moved(f);
+			return pa;
+		}
+		stack_unlock(c, level);
+	}
+	arch_irq_restore(irq);
+	n = frames_alloc_from_banks(f, order, 0, tag, cpu->node);
+	return n == BUDDY_NONE ? FRAMES_NO_PAGE.v : n << PAGE_SHIFT;
+}
+
+int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
+{
+	unsigned long irq = arch_irq_save();
+	struct frames_cpu *cpu = frames_my_cpu(f);
+	struct frames_cache *c = &cpu->cache[kind];
+	uint64_t level;
+	bool kept = stack_lock(c, &level);
+
+	if (kept) {
+		if (level == 1) {
+			level = spill(f, c, kind, level, c->limit / 2);
+			cpu->drains++;
+		}
+		level--;
+		c->word[level] = pa;
+		stack_unlock(c, level);
+	}
+	arch_irq_restore(irq);
+	if (!kept)
+		frames_give_block(f, pa >> PAGE_SHIFT, cache_order(kind));
+	frames_watch_moved(f);
+	return MM_OK;
+}
+
+/* ---- draining ---------------------------------------------------------------------------------------------------- */
+
+/* Everything in the CPU's stacks, whoever it is. Returns how many frames that were. */
+static uint64_t drain_cpu(struct frames *f, struct frames_cpu *cpu)
+{
+	uint64_t frames = 0, level;
+
+	for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
+		struct frames_cache *c = &cpu->cache[kind];
+		unsigned long irq = arch_irq_save();
+
+		if (stack_lock(c, &level)) {
+			uint64_t count = stack_count(c, level);
+
+			frames += count << cache_order(kind);
+			cpu->remote_drains += count != 0;
+			stack_unlock(c, spill(f, c, kind, level, 0));
+		}
+		arch_irq_restore(irq);
+	}
+	return frames;
+}
+
+/* Entries never leave the list and are complete before they enter it. */
+static struct frames_cpu *first_cpu(struct frames *f)
+{
+	return __atomic_load_n(&f->cpus, __ATOMIC_ACQUIRE);
+}
+
+/* [PC6] */
+uint64_t frames_drain(struct frames *f)
+{
+	uint64_t frames = 0;
+
+	for (struct frames_cpu *cpu = first_cpu(f); cpu; cpu = cpu->next)
+		frames += drain_cpu(f, cpu);
+	if (frames)
+		frames_watch_moved(f);
+	return frames;
+}
+
+uint64_t frames_cached(struct frames *f)
+{
+	uint64_t frames = 0;
+
+	for (struct frames_cpu *cpu = first_cpu(f); cpu; cpu = cpu->next)
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
+			struct frames_cache *c = &cpu->cache[kind];
+			uint64_t level = __atomic_load_n(&c->word[0], __ATOMIC_RELAXED), limit = stack_limit(c);
+
+			if (level && level <= limit)
+				frames += (limit + 1 - level) << cache_order(kind);
+		}
+	return frames;
+}
+
+uint64_t frames_cache_limit(struct frames *f)
+{
+	uint64_t frames = 0;
+
+	for (struct frames_cpu *cpu = first_cpu(f); cpu; cpu = cpu->next)
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++)
+			frames += stack_limit(&cpu->cache[kind]) << cache_order(kind);
+	return frames;
+}
+
+unsigned frames_cache_validate(struct frames *f)
+{
+	unsigned findings = 0;
+	uint64_t level;
+
+	for (struct frames_cpu *cpu = first_cpu(f); cpu; cpu = cpu->next)
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
+			struct frames_cache *c = &cpu->cache[kind];
+			unsigned long irq = arch_irq_save();
+			uint64_t wrong = 0;
+
+			if (stack_lock(c, &level)) {
+				for (uint64_t i = level; i <= c->limit; i++) {
+					page_word_t *record = (page_word_t *)(f->map + (c->word[i] >> 9));
+
+					wrong += (__atomic_load_n(record, __ATOMIC_RELAXED) & PAGE_WORD_CHECKED) !=
+						 page_word(1, cache_order(kind), PAGE_CACHED, 0);
+				}
+				wrong += c->word[c->limit + 1] != CACHE_BOTTOM;
+				stack_unlock(c, level);
+			}
+			arch_irq_restore(irq);
+			if (wrong)
+				log_error("frames: %llu entries of CPU %u's stack of order %u are not cached blocks\n",
+					  (unsigned long long)wrong, cpu->cpu, cache_order(kind));
+			findings += wrong != 0;
+		}
+	return findings;
+}
+
+bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out)
+{
+	struct frames_cpu *cpu = first_cpu(f);
+	unsigned *count[CACHE_KINDS] = { &out->pages, &out->blocks };
+
+	while (cpu && (!cpu->used || i)) {
+		i -= cpu->used;
+		cpu = cpu->next;
+	}
+	*out = (struct frames_cpu_stats){ 0 };
+	if (!cpu)
+		return false;
+	out->cpu = cpu->cpu;
+	out->node = cpu->node;
+	for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
+		unsigned long irq = arch_irq_save();
+		uint64_t level;
+
+		if (stack_lock(&cpu->cache[kind], &level)) {
+			*count[kind] = (unsigned)stack_count(&cpu->cache[kind], level);
+			stack_unlock(&cpu->cache[kind], level);
+		}
+		arch_irq_restore(irq);
+	}
+	out->page_limit = (unsigned)stack_limit(&cpu->cache[CACHE_PAGE]);
+	out->block_limit = (unsigned)stack_limit(&cpu->cache[CACHE_BLOCK]);
+	out->refills = cpu->refills;
+	out->drains = cpu->drains;
+	out->remote_drains = cpu->remote_drains;
+	return true;
+}
+
+/* ---- limits ------------------------------------------------------------------------------------------------------ */
+
+/* What was in a stack whose limit changes goes back to the banks. */
+static void resize(struct frames *f, struct frames_cpu *cpu, enum cache_kind kind, uint64_t limit)
+{
+	struct frames_cache *c = &cpu->cache[kind];
+	unsigned long irq = arch_irq_save();
+	uint64_t level;
+
+	if (stack_limit(c) != limit) {
+		/* A closed one is nobody's until its level says otherwise. */
+		if (stack_lock(c, &level))
+			spill(f, c, kind, level, 0);
+		stack_unlock(c, stack_resize(c, limit));
+	}
+	arch_irq_restore(irq);
+}
+
+/* Locks of stacks and banks are taken inside cpus_lock. [PC7] */
+static void share_out_locked(struct frames *f) REQUIRES(f->cpus_lock)
+{
+	uint64_t total = 0, share, limit[CACHE_KINDS] = { 0 };
+
+	for (struct buddy *b = f->banks; b; b = b->next)
+		total += __atomic_load_n(&b->given_pages, __ATOMIC_RELAXED);
+	share = f->cpu_count ? total / CACHE_SHARE / f->cpu_count : 0;
+	limit[CACHE_PAGE] = min_u64(share, CACHE_PAGES);
+	if (total >= CACHE_BLOCKS_FROM)
+		limit[CACHE_BLOCK] = min_u64((share - limit[CACHE_PAGE]) >> CACHE_BLOCK_ORDER, CACHE_BLOCKS);
+	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++)
+			/* A stack of one would move a batch of one each time. */
+			resize(f, cpu, kind, cpu->used && limit[kind] >= 2 ? limit[kind] : 0);
+}
+
+void frames_cache_share_out(struct frames *f)
+{
+	unsigned long irq;
+
+	if (!__atomic_load_n(&f->cpus, __ATOMIC_ACQUIRE))
+		return;
+	irq = spin_lock(&f->cpus_lock);
+	share_out_locked(f);
+	spin_unlock(&f->cpus_lock, irq);
+}
+
+/* ---- from CPU to stack ------------------------------------------------------------------------------------------- */
+
+void frames_cache_init(struct frames *f)
+{
+	f->cpu = f->slots;
+	f->cpu_hash = 0;
+	for (unsigned i = 0; i < FRAMES_CPU_SLOTS; i++)
+		f->slots[i] = closed_cpu();
+}
+
+/*
+ * The i-th multiplier to try, 0 at the end. MPIDR_EL1 has small numbers in bytes of their own (Aff0, Aff1, Aff2, Aff3 in
+ * bits 7:0, 15:8, 23:16, 39:32); the first candidates lay them side by side for every width of Aff0 and Aff1, the others
+ * scatter them. What stands in bits 31:24 leaves the product at its upper end.
+ */
+static uint64_t hash_candidate(unsigned i)
+{
+	const uint64_t unit = (uint64_t)1 << CPU_HASH_SHIFT;
+	uint64_t z;
+
+	if (i < 64) {
+		/* Four bits each first: what most machines have. */
+		unsigned a0 = (i % 8 + 4) % 8, a1 = (i / 8 + 4) % 8;
+
+		return unit + (unit >> 8 << a0) + (unit >> 16 << (a0 + a1)) + (unit >> 32 << (a0 + a1));
+	}
+	if (i >= 1024)
+		return 0;
+	z = i * 0x9e3779b97f4a7c15;
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	return (z ^ z >> 27) | 1;
+}
+
+/* How many CPUs would share an entry with another. */
+static unsigned collisions(struct frames *f, uint64_t hash) REQUIRES(f->cpus_lock)
+{
+	uint64_t taken[FRAMES_CPU_SLOTS / 64] = { 0 };
+	unsigned n = 0;
+
+	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next) {
+		uint64_t i = cpu->key * hash >> CPU_HASH_SHIFT;
+
+		if (!cpu->used)
+			continue;
+		n += taken[i / 64] >> (i % 64) & 1;
+		taken[i / 64] |= (uint64_t)1 << (i % 64);
+	}
+	return n;
+}
+
+static void set_slot(struct frames *f, uint64_t hash, struct frames_cpu *cpu) REQUIRES(f->cpus_lock)
+{
+	uint64_t i = cpu->key * hash >> CPU_HASH_SHIFT;
+
+	/* Release: the CPU that uses it may be another one, that has no cache and the same hash. */
+	if (cpu->used && f->slots[i] == closed_cpu())
+		__atomic_store_n(&f->slots[i], cpu, __ATOMIC_RELEASE);
+}
+
+/*
+ * Writes the table anew, with the multiplier that tells most CPUs apart (all, but for strange numberings). CPUs that look
+ * their stack up meanwhile find the right one, another's, or the closed one. [PC8]
+ */
+static void rebuild_table(struct frames *f) REQUIRES(f->cpus_lock)
+{
+	uint64_t best = f->cpu_hash;
+	unsigned fewest = best ? collisions(f, best) : UINT32_MAX;
+
+	for (unsigned i = 0; fewest && hash_candidate(i); i++) {
+		unsigned n = collisions(f, hash_candidate(i));
+
+		if (n < fewest) {
+			fewest = n;
+			best = hash_candidate(i);
+		}
+	}
+	for (unsigned i = 0; i < FRAMES_CPU_SLOTS; i++)
+		__atomic_store_n(&f->slots[i], closed_cpu(), __ATOMIC_RELAXED);
+	__atomic_store_n(&f->cpu_hash, best, __ATOMIC_RELAXED);
+	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
+		set_slot(f, best, cpu);
+}
+
+/* ---- CPUs that come and go --------------------------------------------------------------------------------------- */
+
+static struct frames_cpu *cpu_with_key(struct frames *f, uint64_t key) REQUIRES(f->cpus_lock)
+{
+	struct frames_cpu *cpu = f->cpus;
+
+	while (cpu && !(cpu->used && cpu->key == key))
+		cpu = cpu->next;
+	return cpu;
+}
+
+static bool in_list(struct frames *f, const struct frames_cpu *cpu) REQUIRES(f->cpus_lock)
+{
+	const struct frames_cpu *c = f->cpus;
+
+	while (c && c != cpu)
+		c = c->next;
+	return c != NULL;
+}
+
+/* [PC9] */
+int frames_cpu_online(struct frames *f, unsigned number, uint32_t node, void *memory)
+{
+	struct frames_cpu *cpu = memory;
+	uint64_t key = arch_cpu_key();
+	unsigned long irq;
+	int err = MM_OK;
+	bool known;
+
+	if (!memory)
+		return MM_EINVAL;
+	if (!IS_ALIGNED((uintptr_t)memory, 64))
+		return MM_EALIGN;
+	irq = spin_lock(&f->cpus_lock);
+	known = in_list(f, cpu);
+	if (cpu_with_key(f, key))
+		err = MM_EEXIST;
+	else if (known && cpu->used)
+		err = MM_EBUSY;
+	if (!err) {
+		/* Both stacks are closed: by the CPU before, or because they are all zero. */
+		if (!known) {
+			memset(cpu, 0, sizeof(*cpu));
+			cpu->next = f->cpus;
+		}
+		cpu->key = key;
+		cpu->cpu = number;
+		cpu->node = node;
+		cpu->refills = cpu->drains = cpu->remote_drains = 0;
+		cpu->used = true;
+		f->cpu_count++;
+		if (!known)
+			__atomic_store_n(&f->cpus, cpu, __ATOMIC_RELEASE);
+		if (f->cpu_hash && f->slots[key * f->cpu_hash >> CPU_HASH_SHIFT] == closed_cpu())
+			set_slot(f, f->cpu_hash, cpu);
+		else
+			rebuild_table(f);
+		share_out_locked(f);
+	}
+	spin_unlock(&f->cpus_lock, irq);
+	return err;
+}
+
+/* Memory that a CPU has left, or NULL. */
+static struct frames_cpu *left_behind(struct frames *f)
+{
+	unsigned long irq = spin_lock(&f->cpus_lock);
+	struct frames_cpu *cpu = f->cpus;
+
+	while (cpu && cpu->used)
+		cpu = cpu->next;
+	spin_unlock(&f->cpus_lock, irq);
+	return cpu;
+}
+
+int frames_cpu_start(struct frames *f, unsigned number, uint32_t node)
+{
+	struct frames_cpu *cpu = left_behind(f);
+	uint64_t n;
+	int err = cpu ? frames_cpu_online(f, number, node, cpu) : MM_EBUSY;
+
+	/* Another CPU may have been faster with what was left behind. */
+	if (err != MM_EBUSY)
+		return err;
+	n = frames_alloc_from_banks(f, 0, 0, TAG_MEMMAP, node);
+	if (n == BUDDY_NONE)
+		return MM_ENOMEM;
+	err = frames_cpu_online(f, number, node, phys_to_virt(pfn_to_paddr(pfn(n))));
+	if (err)
+		frames_give_block(f, n, 0);
+	return err;
+}
+
+/* [PC10] */
+static int retire(struct frames *f, struct frames_cpu *cpu) REQUIRES(f->cpus_lock)
+{
+	if (!cpu)
+		return MM_ENOENT;
+	cpu->used = false;
+	f->cpu_count--;
+	rebuild_table(f);
+	share_out_locked(f);
+	return MM_OK;
+}
+
+int frames_cpu_offline(struct frames *f)
+{
+	unsigned long irq = spin_lock(&f->cpus_lock);
+	int err = retire(f, cpu_with_key(f, arch_cpu_key()));
+
+	spin_unlock(&f->cpus_lock, irq);
+	return err;
+}
+
+int frames_cpu_dead(struct frames *f, unsigned number)
+{
+	unsigned long irq = spin_lock(&f->cpus_lock);
+	struct frames_cpu *cpu = f->cpus;
+	int err;
+
+	while (cpu && !(cpu->used && cpu->cpu == number))
+		cpu = cpu->next;
+	err = retire(f, cpu);
+	spin_unlock(&f->cpus_lock, irq);
+	return err;
+}

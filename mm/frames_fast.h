@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The paths through a CPU's cache, inline for the public functions of mm/frames.c and of the library. Every instruction
+ * here is paid by every allocation: docs/benchmarks.md has the count. Whatever is out of the ordinary is a tail call, so
+ * that these functions need no frame, and the caller that a complaint names is the right one. Private to mm/frames.c and
+ * mm/library/.
+ */
+#ifndef MM_FRAMES_FAST_H
+#define MM_FRAMES_FAST_H
+
+#include "arch/exclusive.h"
+#include "arch/irq.h"
+#include "mm/buddy_fast.h"
+#include "mm/frames_cache.h"
+
+/* Both are loaded here, by one instruction; compilers would do it one by one, when each is needed. */
+#define together(a, b) __asm__("" : "+r"(a), "+r"(b))
+
+/*
+ * The running CPU's. The caller may be moved to another CPU at any moment before interrupts are masked: then it works on
+ * a stack that is not its own, under that stack's lock.
+ */
+static always_inline struct frames_cpu *frames_my_cpu(const struct frames *f)
+{
+	struct frames_cpu *const *table = f->cpu;
+	uint64_t hash = f->cpu_hash;
+
+	together(table, hash);
+	return (struct frames_cpu *)(uintptr_t)shared_load(table, arch_cpu_key() * hash >> CPU_HASH_SHIFT);
+}
+
+/* [PC1] */
+static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind kind, uint8_t tag)
+{
+	struct frames *f = cheap_base(frames);
+	struct frames_cache *c = &frames_my_cpu(f)->cache[kind];
+	unsigned long irq = arch_irq_save();
+	uint64_t level, pa;
+
+	if (unlikely(!exclusive_take(&c->word[0], &level))) {
+		arch_irq_restore(irq);
+		return frames_pop_slow(tag, f, kind);
+	}
+	pa = c->word[level];
+	if (unlikely(pa >> 63)) {
+		exclusive_release(&c->word[0], level);
+		arch_irq_restore(irq);
+		return frames_pop_slow(tag, f, kind);
+	}
+	/* Owners write their records without a lock; hence the atomic word. */
+	__atomic_store_n((page_word_t *)(f->map + (pa >> 9)),
+			 deposit_byte(page_word(1, cache_order(kind), PAGE_ALLOC, 0), tag, PAGE_WORD_TAG_SHIFT),
+			 __ATOMIC_RELAXED);
+	exclusive_release(&c->word[0], level + 1);
+	arch_irq_restore(irq);
+	return pa;
+}
+
+/*
+ * Section table, then record: no bank, no lock. Anything else (also a GiB of which a bank has only a part) is looked at
+ * in frames_free_slow(). [PC3]
+ */
+static always_inline int frames_push(struct frames *frames, uint64_t pa, enum cache_kind kind)
+{
+	struct frames *f = cheap_base(frames);
+	uint64_t *sections = f->sections, check = f->address_check, level;
+	struct frames_cache *c;
+	unsigned long irq;
+
+	together(sections, check);
+	if (unlikely(pa & check))
+		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+	/* Who has the address of a block has it from somebody who saw the section open. */
+	if (unlikely(!(shared_load(sections, pa >> SECTION_SHIFT) & SECTION_OPEN)))
+		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+	c = &frames_my_cpu(f)->cache[kind];
+	irq = arch_irq_save();
+	if (unlikely(!exclusive_flip((page_word_t *)(f->map + (pa >> 9)),
+				     page_word(1, cache_order(kind), PAGE_ALLOC, 0), PAGE_WORD_CHECKED,
+				     PAGE_WORD_CACHED_BIT))) {
+		arch_irq_restore(irq);
+		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+	}
+	/* The block is claimed: ours to bring somewhere. [PC2] */
+	if (unlikely(!exclusive_take_above(&c->word[0], 1, &level))) {
+		arch_irq_restore(irq);
+		return frames_push_slow(pa, f, kind);
+	}
+	level--;
+	c->word[level] = pa;
+	exclusive_release(&c->word[0], level);
+	arch_irq_restore(irq);
+	return MM_OK;
+}
+
+#endif
