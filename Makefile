@@ -113,8 +113,8 @@ ARCH_S := $(wildcard arch/aarch64/*.S)
 BOOT_C := $(wildcard boot/*.c boot/console/*.c boot/board/*.c)
 BOOT_S := $(wildcard boot/*.S)
 SUITES := $(wildcard tests/suites/*.c)
-# Reference models that suites, fuzzers and proofs compare with.
-MODEL_C := $(wildcard tests/model/*.c)
+# Reference models that suites, fuzzers and proofs compare with, and the enumeration of all states.
+MODEL_C := $(wildcard tests/model/*.c) tests/proof/enumerate.c
 
 KERNEL_SRC := $(BOOT_S) $(BOOT_C) $(ARCH_S) $(ARCH_C) $(MM_C) $(LIB_C) $(SUITES) $(MODEL_C)
 ifeq ($(VARIANT),trace)
@@ -409,6 +409,23 @@ mutants-config:
 $(BUILD)/t/mutants-selftest: FORCE
 	$(call wrapper,python3 tests/mutants/selftest.py)
 
+# ---- proofs ---------------------------------------------------------------------------------------------------------------
+#
+# Every state of a small machine, in the build without sanitizers: that is five times as fast.
+
+PROOFS := $(HOST_gcc)/proof/enumerate
+
+$(HOST_gcc)/proof/enumerate: $(HOST_gcc)/tests/proof/main.o $(HOST_gcc)/libcode.a
+	@mkdir -p $(@D)
+	$(call say,LD gcc,$@)$(HOST_GCC) $(HOST_FLAGS) $(HOST_gcc_FLAGS) $(filter %.o %.a,$^) -o $@
+
+-include $(HOST_gcc)/tests/proof/main.d
+
+.PHONY: prove
+prove:
+	$(Q)$(SUBMAKE) $(PROOFS)
+	$(Q)GRANULE_TIMEOUT=1800 $(PROVE) $(PROOFS)
+
 # ---- the behaviour inventory -----------------------------------------------------------------------------------------------
 
 $(BUILD)/t/inventory: FORCE
@@ -479,6 +496,7 @@ help:
 	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
 	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'
 	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice?'
+	@echo 'make prove              every state of small machines, every operation, against the reference model'
 	@echo 'make lint               format, clang-tidy, cppcheck, gcc -fanalyzer, include floors, lock probes'
 	@echo 'make library            $(BUILD)/libgranule.a alone'
 	@echo 'make objects            compile the kernel without linking'
