@@ -294,6 +294,15 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 	return err;
 }
 
+struct bank_counts frames_count_bank(struct buddy *b)
+{
+	unsigned long irq = spin_lock(&b->lock);
+	struct bank_counts counts = { b->given_pages, b->used_pages, b->allocs + b->frees };
+
+	spin_unlock(&b->lock, irq);
+	return counts;
+}
+
 /* ---- giving back what was claimed -------------------------------------------------------------------------------- */
 
 void frames_give_block(struct frames *f, uint64_t n, unsigned order)

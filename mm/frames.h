@@ -9,7 +9,7 @@
  * DAIF.I and F are masked by Granule itself (an NMI, a debug exception). A bad free changes nothing, prints one line
  * that names caller, page and owner, and returns the error.
  *
- * Locks, outermost first: a cache's (mm/frames_cache.h), then a bank's (mm/buddy.h), then the log's. Interrupts are
+ * Locks, outermost first: the list of CPUs', a cache's (mm/frames_cache.h), a bank's (mm/buddy.h), the log's. Interrupts are
  * masked while one is held. Costs are executed instructions; docs/benchmarks.md has the figures.
  */
 #ifndef MM_FRAMES_H
@@ -258,7 +258,8 @@ must_check int frames_set_reserve(struct frames *f, uint64_t pages);
 /*
  * watch(ctx, FRAMES_LEVEL_LOW, free) is called once when free frames (cached ones included) fall below `low`, and
  * watch(ctx, FRAMES_LEVEL_HIGH, free) once when they rise above `high` again; by the CPU whose request or free it was,
- * after it, without a lock, with interrupts as the caller had them. The callback may allocate and free. Looked at when
+ * after it, without a lock of the page allocator's, with interrupts as the caller had them. The callback may allocate and
+ * free frames; the caller may be the heap in the middle of something, so no objects. Looked at when
  * frames move between banks and their users (batches of caches included), so it may come up to one batch for each CPU
  * late. low < high, or both 0 with watch NULL to end it (MM_EINVAL). One watcher; a second replaces the first.
  */

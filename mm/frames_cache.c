@@ -329,7 +329,7 @@ static void share_out_locked(struct frames *f) REQUIRES(f->cpus_lock)
 	uint64_t total = 0, share, limit[CACHE_KINDS] = { 0 };
 
 	for (struct buddy *b = f->banks; b; b = b->next)
-		total += __atomic_load_n(&b->given_pages, __ATOMIC_RELAXED);
+		total += frames_count_bank(b).given;
 	share = f->cpu_count ? total / CACHE_SHARE / f->cpu_count : 0;
 	limit[CACHE_PAGE] = min_u64(share, CACHE_PAGES);
 	if (total >= CACHE_BLOCKS_FROM)

@@ -111,6 +111,13 @@ static inline uint64_t frames_bank_room(const struct buddy *b, uint64_t want, un
 	return free < want ? free : want;
 }
 
+/* A bank's counters, taken together. */
+struct bank_counts {
+	uint64_t given, used; /* frames */
+	uint64_t moves;	      /* changes whenever a frame comes or goes */
+};
+struct bank_counts frames_count_bank(struct buddy *b) EXCLUDES(b->lock);
+
 /* A claimed block of 2^order frames at frame n goes back to its bank. */
 void frames_give_block(struct frames *f, uint64_t n, unsigned order);
 /* n claimed blocks of a stack, any banks. */

@@ -178,7 +178,7 @@ static uint64_t moves(struct frames *f)
 	uint64_t n = 0;
 
 	for (struct buddy *b = f->banks; b; b = b->next)
-		n += __atomic_load_n(&b->allocs, __ATOMIC_RELAXED) + __atomic_load_n(&b->frees, __ATOMIC_RELAXED);
+		n += frames_count_bank(b).moves;
 	return n;
 }
 

@@ -70,7 +70,11 @@ static always_inline int frames_push(struct frames *frames, uint64_t pa, enum ca
 	together(sections, check);
 	if (unlikely(pa & check))
 		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
-	/* Who has the address of a block has it from somebody who saw the section open. */
+	/*
+	 * No order with the record is needed. Whoever frees a block has its address from somebody who saw the section
+	 * open. Whoever frees what he does not have, while another CPU opens the section, may load a record from before
+	 * it was zeroed; but then his store exclusive fails, since that store came in between.
+	 */
 	if (unlikely(!(shared_load(sections, pa >> SECTION_SHIFT) & SECTION_OPEN)))
 		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
 	c = &frames_my_cpu(f)->cache[kind];

@@ -15,11 +15,10 @@ int frames_set_reserve(struct frames *f, uint64_t pages)
 
 	frames_drain(f);
 	for (struct buddy *b = f->banks; b; b = b->next) {
-		unsigned long irq = spin_lock(&b->lock);
+		struct bank_counts counts = frames_count_bank(b);
 
-		total += b->given_pages;
-		free += b->given_pages - b->used_pages;
-		spin_unlock(&b->lock, irq);
+		total += counts.given;
+		free += counts.given - counts.used;
 	}
 	if (pages > free)
 		return MM_ENOMEM;
@@ -39,16 +38,15 @@ int frames_set_reserve(struct frames *f, uint64_t pages)
 
 /* ---- watermarks -------------------------------------------------------------------------------------------------- */
 
-/* Reads counters that others write: a sum that was never exactly true, but is as soon as nobody moves anything. */
+/* Bank by bank: a sum that was never exactly true, but is as soon as nobody moves anything. */
 static uint64_t free_now(struct frames *f)
 {
 	uint64_t free = frames_cached(f);
 
 	for (struct buddy *b = f->banks; b; b = b->next) {
-		uint64_t given = __atomic_load_n(&b->given_pages, __ATOMIC_RELAXED);
-		uint64_t used = __atomic_load_n(&b->used_pages, __ATOMIC_RELAXED);
+		struct bank_counts counts = frames_count_bank(b);
 
-		free += given > used ? given - used : 0;
+		free += counts.given - counts.used;
 	}
 	return free;
 }
