@@ -244,7 +244,20 @@ $(OUT)/embed.elf: $(EMBED_OBJ) $(OUT)/libgranule.a tests/embed/embed.ld
 	$(call say,LD,$@)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T tests/embed/embed.ld \
 		$(EMBED_OBJ) $(OUT)/libgranule.a -o $@
 
--include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(EMBED_OBJ))
+# The guest in which tests/bench/storeset.py watches who stores where: tests/embed's kernel with a main of its own.
+STORESET_OBJ := $(call objects,$(OUT),$(wildcard tests/bench/storeset/*.S tests/bench/storeset/*.c) tests/embed/start.S tests/embed/kernel.c)
+
+$(OUT)/storeset.elf: $(STORESET_OBJ) $(OUT)/libgranule.a tests/embed/embed.ld
+	$(call say,LD,$@)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T tests/embed/embed.ld \
+		$(STORESET_OBJ) $(OUT)/libgranule.a -o $@
+
+.PHONY: storeset storeset-clang storeset-gcc
+storeset: storeset-clang storeset-gcc
+	$(Q)HOST_GCC='$(HOST_GCC)' python3 tests/bench/storeset.py $(foreach t,clang gcc,$(BUILD)/$(t)-$(VARIANT)/storeset.elf)
+storeset-clang storeset-gcc: storeset-%:
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=$* SUITE= $(BUILD)/$*-$(VARIANT)/storeset.elf
+
+-include $(patsubst %.o,%.d,$(KERNEL_OBJ) $(LIB_OBJ) $(EMBED_OBJ) $(STORESET_OBJ))
 
 # ---- the host builds ---------------------------------------------------------------------------------------------------
 #
@@ -497,6 +510,7 @@ help:
 	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'
 	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice?'
 	@echo 'make prove              every state of small machines, every operation, against the reference model'
+	@echo 'make storeset           which cache lines CPUs share that allocate and free, watched in QEMU'
 	@echo 'make lint               format, clang-tidy, cppcheck, gcc -fanalyzer, include floors, lock probes'
 	@echo 'make library            $(BUILD)/libgranule.a alone'
 	@echo 'make objects            compile the kernel without linking'
