@@ -8,6 +8,7 @@
 
 #define UART 0x09000000ul /* identity-mapped as device memory */
 #define GIB 0x40000000ul
+#define MIB2 0x200000ul
 #define BLOCK_NORMAL 0x0060000000000701ul /* AF, inner shareable, index 0, XN, block */
 #define BLOCK_TEXT 0x0000000000000701ul
 #define BLOCK_DEVICE 0x0060000000000405ul
@@ -37,13 +38,20 @@ struct roots build_tables(void)
 	return (struct roots){ (uint64_t)(uintptr_t)low, (uint64_t)(uintptr_t)high };
 }
 
-/* Granule's hook: page records go where high[256] leads. */
+/* Granule's hook: page records go where high[256] leads, in blocks where they fit. */
 int gr_host_map(uintptr_t va, uint64_t pa, uint64_t size)
 {
-	for (uint64_t i = 0; i < size; i += 4096) {
+	uint64_t step;
+
+	for (uint64_t i = 0; i < size; i += step) {
 		uint64_t *l2 = &records_l2[((va + i) >> 21) & 511];
 		uint64_t *l3;
 
+		step = ((va + i) | (pa + i)) & (MIB2 - 1) || size - i < MIB2 ? 4096 : MIB2;
+		if (step == MIB2) {
+			*l2 = (pa + i) | BLOCK_NORMAL;
+			continue;
+		}
 		if (!*l2) {
 			if (used_l3 == 8)
 				return GR_ENOMEM;
