@@ -369,7 +369,7 @@ test-qemu: kernel-$(TOOLCHAIN) $(BUILD)/t/qemu-$(TOOLCHAIN) $(BUILD)/t/qemu-self
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) $(filter $(BUILD)/t/%,$^)
 
 kernel-clang kernel-gcc: kernel-%:
-	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=$* SUITE= all
+	$(Q)$(MAKE) --no-print-directory TOOLCHAIN=$* SUITE= all bench-kernels
 
 .PHONY: kernel-ubsan
 kernel-ubsan:
@@ -382,6 +382,8 @@ run: setup
 
 debug: all
 	$(Q)DEBUG=1 tools/run $(BUILD)/granule.img $(WORDS)
+
+include tests/bench/bench.mk
 
 # ---- fuzzing --------------------------------------------------------------------------------------------------------------
 
@@ -467,6 +469,7 @@ test: setup
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
 TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory mutants-selftest)
+TESTS_ALONE += $(if $(filter release,$(VARIANT)),$(BUILD)/t/ratchet)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
 		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
@@ -511,6 +514,9 @@ help:
 	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice?'
 	@echo 'make prove              every state of small machines, every operation, against the reference model'
 	@echo 'make storeset           which cache lines CPUs share that allocate and free, watched in QEMU'
+	@echo 'make bench              counts every benchmark row in QEMU beside its target; build/bench.json (docs/benchmarks.md)'
+	@echo 'make bench-host         the same operations on this machine, in nanoseconds'
+	@echo 'make plots              draws docs/img/*.svg anew; make ratchet-update commits to the counts of today'
 	@echo 'make lint               format, clang-tidy, cppcheck, gcc -fanalyzer, include floors, lock probes'
 	@echo 'make library            $(BUILD)/libgranule.a alone'
 	@echo 'make objects            compile the kernel without linking'

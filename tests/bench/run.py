@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs the benchmarks in QEMU and prints every row of table.py beside its target: `make bench`. Builds nothing.
+
+    run.py [--build build] [--json FILE]      all rows; status 1 when a gated row is worse than its target
+    run.py --ratchet                          TAP: the rows of ratchet.json against the committed counts (`make test`)
+    run.py --update-ratchet                   writes today's counts there
+    run.py --host PROGRAM                     `make bench-host`: nanoseconds of the host build
+    run.py --curves FILE                      the data of the plots (tools/plot_bench.py)
+
+Counts are executed instructions under -icount shift=0, exact and repeatable; a machine that does not end, fails a row, or leaves one
+out fails the run. The JSON is a flat object: row key -> the worse of gcc and clang on neoverse-n1, key.a72 likewise.
+"""
+import argparse
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+sys.path.insert(0, os.path.join(ROOT, "tests", "qemu"))
+
+import machine  # noqa: E402
+import table  # noqa: E402
+
+ICOUNT = ("-icount", "shift=0,sleep=off")
+RATCHET = os.path.join(HERE, "ratchet.json")
+BOOT_ROOM = 10000  # boot counts grow with the image (relocations, cache lines), and so with every test added: steps of this
+FIGURE = re.compile(r"^BENCH (\S+) ([0-9.]+)$", re.M)
+
+
+class BenchError(Exception):
+    """A machine that did not measure what it should."""
+
+
+class LoaderBoot(machine.Boot):
+    """The image of the boot rows has a name of its own."""
+
+    def command(self, folder, build):
+        return [word.replace("granule.img", "boot-bench.img") for word in super().command(folder, build)]
+
+
+def figures(boot, build, timeout):
+    with tempfile.TemporaryDirectory(prefix="granule-bench-") as folder:
+        result = boot.run(folder, build, timeout)
+    failed = re.findall(r"^FAIL (.*)$|^(.*\bPANIC\b.*)$", result.text, re.M)
+    if result.timed_out or result.status != 0 or failed:
+        tail = "\n".join("  | " + line for line in result.text.splitlines()[-12:])
+        why = "timed out" if result.timed_out else "status %s" % result.status
+        raise BenchError("%s %s\n%s" % (why, [a or b for a, b in failed], tail))
+    return {key: float(value) for key, value in FIGURE.findall(result.text)}
+
+
+def run_library(spec, cpu, build):
+    """One boot of bench.elf."""
+    board = machine.Machine(cpu, smp=spec.cpus, ram=spec.ram, options=["gic-version=3"], extra=ICOUNT)
+    boot = machine.Boot(board, form="elf", args=spec.words, elf="bench.elf")
+    return {spec.rename(key): value for key, value in figures(boot, build, spec.timeout).items()}
+
+
+def run_boot(ram, cpu, build):
+    """One boot of the kernel: instructions until memory is up, and until the report is printed; RAM and what was taken of it."""
+    with open(os.path.join(build, "tests", "bench", "boot", "stub.bin"), "rb") as file:
+        code = file.read()[:-16]
+
+    def tree(made):  # as long as the blob that QEMU's own loader makes
+        made.bootargs("poweroff")
+        made = made.build()
+        return made[:4] + struct.pack(">I", machine.MIB) + made[8:] + bytes(machine.MIB - len(made))
+
+    loader = machine.Loader(tree, dtb_at=0x43000000 if ram < 256 * machine.MIB else 0x48000000,
+                            stub=lambda x0, image: code + struct.pack("<QQ", x0, image))
+    board = machine.Machine(cpu, ram=ram, extra=ICOUNT)
+    return figures(LoaderBoot(board, "loader", args="poweroff", loader=loader), build, 120)
+
+
+def boot_rows(cpu, build, boots=None):
+    out = {}
+    for key, ram in boots or table.BOOTS:
+        found = run_boot(ram, cpu, build)
+        out[key], out[key + "_report"] = found["boot"], found["report"]
+        if key == "boot.8g":
+            out["boot.ram_percent_8g"] = 100 * found["taken"] / found["ram"]
+    if "boot.1t" in out:
+        rams = dict(table.BOOTS)
+        out["boot.1t_minus_1g"] = out["boot.1t"] - out["boot.1g"]
+        out["boot.slope"] = out["boot.1t_minus_1g"] / ((rams["boot.1t"] - rams["boot.1g"]) >> 12)
+    return out
+
+
+def measure(build, jobs):
+    """{(toolchain, cpu): {key: figure}}"""
+    results = {(t, c): {} for c in table.CPUS for t in table.TOOLCHAINS}
+    with ThreadPoolExecutor(jobs) as pool:
+        work = []
+        for (t, c), out in results.items():
+            folder = os.path.join(build, t + "-release")
+            for spec in table.MACHINES:
+                work.append(((t, c, spec.words), out, pool.submit(run_library, spec, c, folder)))
+            work.append(((t, c, "boot"), out, pool.submit(boot_rows, c, folder)))
+        for name, out, future in work:
+            try:
+                out.update(future.result())
+            except (BenchError, machine.MachineError, OSError) as e:
+                raise BenchError("%s: %s" % (" ".join(name), e)) from e
+    return results
+
+
+# ---- what is shown -------------------------------------------------------------------------------------------------------
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if value >= 100000:
+        return "%.4f M" % (value / 1e6)
+    if value >= 1000:
+        return "%.0f" % value
+    return ("%.4f" % value if value < 0.1 else "%.2f" % value).rstrip("0").rstrip(".")
+
+
+def verdict(row, n1, a72):
+    if n1 is None:
+        return "MISSING" if row.gated else "absent"
+    bad = n1 > row.target or a72 > row.target * table.A72_FACTOR
+    if not row.gated:
+        return "not gated" + (", above" if bad else "")
+    return "MISS" if bad else "ok"
+
+
+def worse(results, cpu, key):
+    found = [results[t, cpu].get(key) for t in table.TOOLCHAINS]
+    return None if None in found else max(found)
+
+
+def show(results):
+    """Prints the table; returns the keys of gated rows that miss."""
+    missed = []
+    n1, a72 = table.CPUS
+    for section, (title, peers) in table.SECTIONS.items():
+        print("\n%s%s" % (title, "" if section not in table.NOT_GATED else " (not gated yet, but for %s)" % (
+            ", ".join(sorted(k for k in table.GATED if k.startswith(section))) or "nothing")))
+        head = ["", "n1 clang", "gcc", "a72 clang", "gcc", "target", "", *peers]
+        rows = [head]
+        for row in (r for r in table.ROWS if r.section == section):
+            state = verdict(row, worse(results, n1, row.key), worse(results, a72, row.key))
+            if state in ("MISS", "MISSING"):
+                missed.append(row.key)
+            rows.append([row.key] + [number(results[t, c].get(row.key)) for c in table.CPUS for t in table.TOOLCHAINS] +
+                        [number(row.target), state, *row.peers])
+        widths = [max(len(r[i]) for r in rows) for i in range(len(head))]
+        for r in rows:
+            print("  ".join(cell.ljust(w) if i in (0, 6) else cell.rjust(w) for i, (cell, w) in enumerate(zip(r, widths))).rstrip())
+    return missed
+
+
+def flat(results):
+    """What bench.json holds."""
+    n1, a72 = table.CPUS
+    keys = sorted({k for found in results.values() for k in found})
+    out = {}
+    for key in keys:
+        for cpu, suffix in ((n1, ""), (a72, ".a72")):
+            value = worse(results, cpu, key)
+            if value is not None:
+                out[key + suffix] = round(value, 6)
+    return out
+
+
+# ---- the ratchet -----------------------------------------------------------------------------------------------------------
+
+
+def compiler(build):
+    """Major version of the compiler that made this folder."""
+    with open(os.path.join(build, "flags"), encoding="utf-8") as file:
+        return re.findall(r"(\d+)\.\d+\.\d+", file.read())[-1]
+
+
+def measure_ratchet(build):
+    """{toolchain: {key: count}} on neoverse-n1"""
+    out = {}
+    for t in table.TOOLCHAINS:
+        folder = os.path.join(build, t + "-release")
+        out[t] = {}
+        for key, spec in table.RATCHET.items():
+            found = run_library(spec, table.CPUS[0], folder) if spec else boot_rows(table.CPUS[0], folder, [(key, dict(table.BOOTS)[key])])
+            out[t][key] = found[key]
+    return out
+
+
+def update_ratchet(build):
+    limits = measure_ratchet(build)
+    for found in limits.values():
+        for key in found:
+            if key.startswith("boot."):
+                found[key] = -(-int(found[key]) // BOOT_ROOM) * BOOT_ROOM
+    versions = {t: compiler(os.path.join(build, t + "-release")) for t in limits}
+    with open(RATCHET, "w", encoding="utf-8") as file:
+        json.dump({"compilers": versions, "limits": limits}, file, indent="\t")
+        file.write("\n")
+
+
+def ratchet(build):
+    """TAP. A compiler of another version makes other code: then the row's target is the limit."""
+    with open(RATCHET, encoding="utf-8") as file:
+        committed = json.load(file)
+    targets = {row.key: row.target for row in table.ROWS}
+    print("TAP version 13\n1..%d" % (len(table.TOOLCHAINS) * len(table.RATCHET)), flush=True)
+    counts = measure_ratchet(build)
+    failed = n = 0
+    for t, found in counts.items():
+        same = compiler(os.path.join(build, t + "-release")) == committed["compilers"][t]
+        for key, count in found.items():
+            limit = committed["limits"][t][key] if same else targets[key]
+            n += 1
+            failed += count > limit
+            print("%s %d - %s, %s: %s, at most %s%s" % ("not ok" if count > limit else "ok", n, key, t, number(count), number(limit),
+                                                      "" if same else " (target: another compiler than the ratchet's)"))
+    return 1 if failed else 0
+
+
+# ---- the host build ----------------------------------------------------------------------------------------------------------
+
+
+def host(program):
+    """Nanoseconds of the host build beside the operation; nothing is judged."""
+    run = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=False)
+    found = dict(FIGURE.findall(run.stdout))
+    what = {row.key: row.what for row in table.ROWS}
+    for key, value in found.items():
+        print("%-24s %12s ns  %s" % (key, number(float(value)), what.get(key, "")))
+    for line in re.findall(r"^FAIL .*$", run.stdout, re.M):
+        print(line)
+    return 1 if run.returncode or not found else 0
+
+
+# ---- curves ------------------------------------------------------------------------------------------------------------------
+
+
+def curves(build, path):
+    """Data of the plots: clang, neoverse-n1."""
+    folder, cpu = os.path.join(build, "clang-release"), table.CPUS[0]
+    out = {"boot": {}, "pair0": {}, "first_touch": {}, "cpus_pair0": {}, "cpus_batch0": {}}
+    for ram in table.CURVE_BOOT_RAM:
+        out["boot"][ram] = run_boot(ram, cpu, folder)["boot"]
+    for ram in table.CURVE_RAM:
+        out["pair0"][ram] = run_library(table.BenchMachine(ram, "pair0"), cpu, folder)["frames.pair0"]
+        out["first_touch"][ram] = run_library(table.BenchMachine(ram, "touch"), cpu, folder)["frames.first_touch"]
+    for n in table.CURVE_CPUS:
+        found = run_library(table.BenchMachine(8 * machine.GIB, "cpus%d" % n, cpus=n), cpu, folder)
+        out["cpus_pair0"][n], out["cpus_batch0"][n] = found["cpus.pair0"], found["cpus.batch0"]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(out, file, indent="\t")
+        file.write("\n")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    p.add_argument("--build", default="build", help="holds clang-release and gcc-release, made by `make bench-kernels`")
+    p.add_argument("--json", metavar="FILE", help="default: bench.json in the build folder")
+    p.add_argument("--jobs", type=int, default=2)
+    p.add_argument("--ratchet", action="store_true")
+    p.add_argument("--update-ratchet", action="store_true")
+    p.add_argument("--curves", metavar="FILE")
+    p.add_argument("--host", metavar="PROGRAM", help="the rows of the host build, in nanoseconds")
+    options = p.parse_args()
+    try:
+        if options.ratchet:
+            return ratchet(options.build)
+        if options.update_ratchet:
+            update_ratchet(options.build)
+            return 0
+        if options.host:
+            return host(options.host)
+        if options.curves:
+            curves(options.build, options.curves)
+            return 0
+        results = measure(options.build, options.jobs)
+    except (BenchError, machine.MachineError) as e:
+        for line in str(e).splitlines():
+            print(("# " if options.ratchet else "") + line)
+        if options.ratchet:
+            print("Bail out! a benchmark cannot be measured")
+        return 1
+    missed = show(results)
+    with open(options.json or os.path.join(options.build, "bench.json"), "w", encoding="utf-8") as file:
+        json.dump(flat(results), file, indent="\t")
+        file.write("\n")
+    print("\nworse than the target: %s" % ", ".join(missed) if missed else "\nevery gated row is within its target")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
