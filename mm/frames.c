@@ -170,7 +170,7 @@ struct buddy *frames_next_bank(struct frames *f, uint32_t node, uint64_t *cursor
 
 /* ---- allocation -------------------------------------------------------------------------------------------------- */
 
-static uint64_t alloc_from(struct buddy *b, unsigned order, unsigned flags, unsigned tag)
+static always_inline uint64_t alloc_from(struct buddy *b, unsigned order, unsigned flags, unsigned tag)
 {
 	unsigned long irq = spin_lock(&b->lock);
 	uint64_t size = (uint64_t)1 << order, n = BUDDY_NONE;
@@ -240,33 +240,34 @@ paddr_t frames_alloc_2m(struct frames *f, uint8_t tag)
 	return paddr(frames_pop(f, CACHE_BLOCK, tag));
 }
 
-/* [B1] [B7] [B8] [B9] [B20] [B21] [B23] */
-int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
+/* The first bank is written out: most requests end here, and a loop around it would cost them dear. */
+static noinline int alloc_block(struct frames *f, unsigned order, unsigned flags, unsigned tag, pfn_t *out)
 {
 	struct buddy *b = f->banks;
 	uint64_t n;
 
-	if (likely(!(order | flags | (unsigned)tag >> 8))) {
-		paddr_t pa = paddr(frames_pop(f, CACHE_PAGE, (uint8_t)tag));
+	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G | FRAMES_RESERVE) || tag > 0xff))
+		return MM_EINVAL;
+	if (unlikely(!order || flags || !b) || (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f)))
+		return alloc_rest(f, order, flags, tag, out);
+	n = alloc_from(b, order, 0, tag);
+	if (unlikely(n == BUDDY_NONE))
+		return alloc_rest(f, order, 0, tag, out);
+	out->n = n;
+	frames_watch_moved(f);
+	return MM_OK;
+}
 
-		if (unlikely(!frames_is_page(pa)))
-			return MM_ENOMEM;
-		*out = paddr_to_pfn(pa);
+/* [B1] [B7] [B8] [B9] [B20] [B21] [B23] */
+int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
+{
+	uint64_t pa;
+
+	if (likely(!(order | flags | (unsigned)tag >> 8)) && likely(frames_try_pop(f, CACHE_PAGE, (uint8_t)tag, &pa))) {
+		out->n = pa >> PAGE_SHIFT;
 		return MM_OK;
 	}
-	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G | FRAMES_RESERVE) ||
-		     (unsigned)tag > 0xff))
-		return MM_EINVAL;
-	/* The first bank is written out: most requests end here, and a loop around it would cost them dear. */
-	if (likely(!flags && order != CACHE_BLOCK_ORDER && b)) {
-		n = alloc_from(b, order, 0, (unsigned)tag);
-		if (likely(n != BUDDY_NONE)) {
-			out->n = n;
-			frames_watch_moved(f);
-			return MM_OK;
-		}
-	}
-	return alloc_rest(f, order, flags, (unsigned)tag, out);
+	return alloc_block(f, order, flags, (unsigned)tag, out);
 }
 
 /* [B16] [B20] */
@@ -470,7 +471,7 @@ int frames_free(struct frames *f, pfn_t first, unsigned order)
 		return frames_free_slow(f, UINT64_MAX & ~PAGE_MASK, order, caller_address());
 	if (likely(order == 0))
 		return frames_push(f, first.n << PAGE_SHIFT, CACHE_PAGE);
-	if (order == CACHE_BLOCK_ORDER)
+	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))
 		return frames_push(f, first.n << PAGE_SHIFT, CACHE_BLOCK);
 	return free_block(f, first.n << PAGE_SHIFT, order, caller_address());
 }
@@ -479,7 +480,7 @@ int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order)
 {
 	if (likely(order == 0))
 		return frames_push(f, pa.v, CACHE_PAGE);
-	if (order == CACHE_BLOCK_ORDER)
+	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))
 		return frames_push(f, pa.v, CACHE_BLOCK);
 	return free_block(f, pa.v, order, caller_address());
 }

@@ -104,10 +104,12 @@ uint64_t frames_alloc_from_banks(struct frames *f, unsigned order, unsigned flag
 /* How many frames of bank b a request with these flags may take, at most `want`. */
 static inline uint64_t frames_bank_room(const struct buddy *b, uint64_t want, unsigned flags) REQUIRES(b->lock)
 {
-	uint64_t free = b->given_pages - b->used_pages;
-	uint64_t kept = flags & FRAMES_RESERVE ? 0 : b->reserve_pages;
+	uint64_t free;
 
-	free = free > kept ? free - kept : 0;
+	if (likely(!b->reserve_pages) || flags & FRAMES_RESERVE)
+		return want; /* the bank itself says when there is nothing left */
+	free = b->given_pages - b->used_pages;
+	free = free > b->reserve_pages ? free - b->reserve_pages : 0;
 	return free < want ? free : want;
 }
 

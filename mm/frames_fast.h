@@ -29,23 +29,28 @@ static always_inline struct frames_cpu *frames_my_cpu(const struct frames *f)
 	return (struct frames_cpu *)(uintptr_t)shared_load(table, arch_cpu_key() * hash >> CPU_HASH_SHIFT);
 }
 
-/* [PC1] */
-static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind kind, uint8_t tag)
+/* Whether blocks of 2 MiB are cached for this CPU: without that, the bank is the shorter way. */
+static always_inline bool frames_blocks_cached(const struct frames *f)
 {
-	struct frames *f = cheap_base(frames);
+	return __atomic_load_n(&frames_my_cpu(f)->cache[CACHE_BLOCK].limit, __ATOMIC_RELAXED) != 0;
+}
+
+/* The top of the running CPU's stack, allocated to tag. False: there is none to be had so easily. [PC1] */
+static always_inline bool frames_try_pop(struct frames *f, enum cache_kind kind, uint8_t tag, uint64_t *out)
+{
 	struct frames_cache *c = &frames_my_cpu(f)->cache[kind];
 	unsigned long irq = arch_irq_save();
 	uint64_t level, pa;
 
 	if (unlikely(!exclusive_take(&c->word[0], &level))) {
 		arch_irq_restore(irq);
-		return frames_pop_slow(tag, f, kind);
+		return false;
 	}
 	pa = c->word[level];
 	if (unlikely(pa >> 63)) {
 		exclusive_release(&c->word[0], level);
 		arch_irq_restore(irq);
-		return frames_pop_slow(tag, f, kind);
+		return false;
 	}
 	/* Owners write their records without a lock; hence the atomic word. */
 	__atomic_store_n((page_word_t *)(f->map + (pa >> 9)),
@@ -53,6 +58,17 @@ static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind 
 			 __ATOMIC_RELAXED);
 	exclusive_release(&c->word[0], level + 1);
 	arch_irq_restore(irq);
+	*out = pa;
+	return true;
+}
+
+static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind kind, uint8_t tag)
+{
+	struct frames *f = cheap_base(frames);
+	uint64_t pa;
+
+	if (unlikely(!frames_try_pop(f, kind, tag, &pa)))
+		return frames_pop_slow(tag, f, kind);
 	return pa;
 }
 
