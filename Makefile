@@ -469,7 +469,7 @@ test: setup
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
 TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory mutants-selftest)
-TESTS_ALONE += $(if $(filter release,$(VARIANT)),$(BUILD)/t/ratchet)
+TESTS_ALONE += $(BUILD)/t/bench-selftest $(if $(filter release,$(VARIANT)),$(BUILD)/t/ratchet)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
 		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)

@@ -99,7 +99,7 @@ def main():
     Plot("frames-cpus", "Cost of a page frame against CPUs, each with its own frames", "CPUs", "instructions per pair",
          key="top right", setup=from_zero) \
         .add("alloc + free, warm CPU cache", points(data["cpus_pair0"])) \
-        .add("alloc + free, 128 at a time", points(data["cpus_batch0"])).draw(folder, str)
+        .add("alloc + free, 1024 at a time", points(data["cpus_batch0"])).draw(folder, str)
     return 0
 
 

@@ -11,7 +11,7 @@ BENCH_BOOT_OBJ := $(call objects,$(OUT),$(wildcard tests/bench/boot/*.c))
 BENCH_STUB := $(OUT)/tests/bench/boot/stub.bin
 
 .PHONY: bench-kernels
-bench-kernels: $(OUT)/bench.elf $(OUT)/boot-bench.img $(BENCH_STUB)
+bench-kernels: $(OUT)/bench.elf $(OUT)/boot-bench.img $(BENCH_STUB) $(OUT)/storeset.elf
 
 $(OUT)/bench.elf: $(BENCH_OBJ) $(OUT)/libgranule.a tests/embed/embed.ld
 	$(call say,LD,$@)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T tests/embed/embed.ld \
@@ -41,6 +41,10 @@ bench-both: setup
 # Three rows that `make test` holds to tests/bench/ratchet.json; ratchet-update writes today's counts there.
 $(BUILD)/t/ratchet: FORCE
 	$(call wrapper,python3 tests/bench/run.py --ratchet --build $(BUILD))
+
+# The checks of run.py, checked.
+$(BUILD)/t/bench-selftest: FORCE
+	$(call wrapper,python3 tests/bench/selftest.py)
 
 ratchet-update: bench-both
 	$(Q)python3 tests/bench/run.py --update-ratchet --build $(BUILD)

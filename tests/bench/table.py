@@ -47,6 +47,8 @@ ROWS = [
     Row("frames.first_touch", "8 GiB as order 0 after boot, per page", 48, "67-100+348", "74-109+562", "361", "-", "~40"),
     Row("frames.bytes_per_page", "metadata at 8 GiB, bytes", 8.5, "64", "64", "0.14", "4", "0.125"),
     Row("frames.bytes_per_page_64m", "metadata at 64 MiB, bytes", 9, "64", "64", "-", "-", "-"),
+    Row("frames.shared_lines", "cache lines that two CPUs' hot paths share", 0, "-", "-", "-", "-", "0"),
+    Row("frames.locks_per_64", "locks of the zone in 64 operations", 1, "-", "-", "-", "-", "-"),
     Row("heap.pair64", "kmalloc(64) + kfree", 72, "193", "359", "59", "40-55"),
     Row("heap.pair64_l0", "the same, level 0", 48, "193", "359", "59", "40-55"),
     Row("heap.cache64", "own cache, 64 B pair", 64, "122", "301", "-", "~40"),
@@ -79,10 +81,10 @@ GIB = 1 << 30
 
 
 class BenchMachine:
-    """One boot of bench.elf: RAM, CPUs, the words on its command line, and how its keys are called in the end."""
+    """One boot of bench.elf: RAM, CPUs, the words on its command line, and what is added to its keys."""
 
-    def __init__(self, ram, words, cpus=1, rename=lambda key: key, timeout=120):
-        self.ram, self.words, self.cpus, self.rename, self.timeout = ram, words, cpus, rename, timeout
+    def __init__(self, ram, words, cpus=1, suffix="", timeout=120):
+        self.ram, self.words, self.cpus, self.suffix, self.timeout = ram, words, cpus, suffix, timeout
 
 
 # One bank (below 4 GiB) for the levels; two limit classes for the rest.
@@ -90,8 +92,10 @@ MACHINES = [
     BenchMachine(8 * GIB, "metadata uncached frames remote", cpus=2),
     BenchMachine(3 * GIB, "levels"),
     BenchMachine(8 * GIB, "touch"),
-    BenchMachine(64 * MIB, "metadata", rename=lambda key: key + "_64m"),
+    BenchMachine(64 * MIB, "metadata", suffix="_64m"),
     BenchMachine(8 * GIB, "pgtable heap"),
+    BenchMachine(8 * GIB, "cpus1", suffix="_1"),
+    BenchMachine(8 * GIB, "cpus8", cpus=8, suffix="_8"),
 ]
 
 # Boots of the kernel itself: key, RAM.

@@ -11,8 +11,8 @@
 
 #define STACK_BYTES 4096
 #define REMOTE 4096
-#define TURNS 256 /* of BATCH operations */
-#define BATCH 128 /* twice what moves between a cache and the banks at a time */
+#define TURNS 32 /* of BATCH pairs */
+#define BATCH 1024 /* many times what moves between a cache and the banks at once */
 #define TICK 16	  /* instructions to a tick of CNTVCT_EL0, which all CPUs share: 62.5 MHz at 1 ns an instruction */
 
 /* For second.S, by offset. */

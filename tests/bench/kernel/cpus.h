@@ -18,7 +18,7 @@ void bench_remote(void);
 
 /*
  * cpus.pair0 and cpus.batch0: n CPUs, each with frames of its own, all at once; instructions of all CPUs for each pair of alloc
- * and free, one after the other or 128 at a time.
+ * and free, one after the other or 1024 at a time.
  */
 void bench_cpus(unsigned n);
 
