@@ -35,6 +35,7 @@ void frames_init(struct frames *f, struct page *map, uint64_t *sections, uint64_
 {
 	memset(f, 0, sizeof(*f));
 	f->map = (uintptr_t)map;
+	f->block_word = page_word(1, CACHE_BLOCK_ORDER, PAGE_ALLOC, 0);
 	f->sections = sections;
 	f->n_sections = n_sections;
 	f->address_check = ~((section_table_entries(n_sections) << SECTION_SHIFT) - 1) | PAGE_MASK;

@@ -25,6 +25,7 @@
 #define FRAMES_CPU_SLOTS 1024	  /* of the table from CPU to cache: a power of two */
 
 struct frames_cpu; /* mm/frames_cache.h */
+struct frames_cache;
 
 /* What frames_watch() calls. */
 enum frames_level {
@@ -36,15 +37,18 @@ typedef void (*frames_watch_fn)(void *ctx, enum frames_level level, uint64_t fre
 struct frames {
 	/*
 	 * Private to mm/frames*.[ch]. The first group is what the paths through a cache read: written at boot and when
-	 * a CPU comes or goes. cpu[] maps a hash of the CPU's number to its cache and has no empty entry.
+	 * a CPU comes or goes. The tables map a hash of the CPU's number to its stacks and have no empty entry.
 	 */
-	struct frames_cpu **cpu; /* slots[] */
-	uint64_t cpu_hash;	 /* multiplier: the number's product with it, shifted right by 54, is the entry */
-	uintptr_t map;		 /* address of the record of frame 0 (may wrap: only banks' parts exist) */
-	uint64_t *sections;	 /* section table: for each GiB, bank | enum section_state; a power of two of entries */
-	uint64_t address_check;	 /* bits of a physical address that no frame of the section table has */
+	struct frames_cache **pages;  /* page_slots[] */
+	uint64_t cpu_hash;	      /* multiplier: the number's product with it, shifted right by 54, is the entry */
+	struct frames_cache **blocks; /* block_slots[] */
+	uintptr_t map;		      /* address of the record of frame 0 (may wrap: only banks' parts exist) */
+	uint64_t block_word;	      /* record of an allocated 2 MiB block without its tag: no immediate of A64 */
+	uint64_t *sections;	/* section table: for each GiB, bank | enum section_state; a power of two of entries */
+	uint64_t address_check; /* bits of a physical address that no frame of the section table has */
 
-	struct frames_cpu *slots[FRAMES_CPU_SLOTS];
+	struct frames_cache *page_slots[FRAMES_CPU_SLOTS];
+	struct frames_cache *block_slots[FRAMES_CPU_SLOTS];
 	uint64_t n_sections;
 	struct buddy *banks; /* >= 4 GiB by address, then < 4 GiB by address */
 	struct buddy *low;   /* the first of those below 4 GiB */

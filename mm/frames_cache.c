@@ -12,7 +12,13 @@
 
 _Static_assert(sizeof(struct frames_cpu) <= FRAMES_CPU_BYTES, "a CPU's caches fit in one frame");
 _Static_assert(CACHE_PAGES == 2 * FRAMES_CACHE_BATCH, "a batch in and a batch out leave a batch's room on either side");
+_Static_assert(offsetof(struct frames_cpu, cache) == 0, "the address of its first stack is a CPU's");
 _Static_assert(FRAMES_CPU_SLOTS == 1 << (64 - CPU_HASH_SHIFT), "the hash names one slot each");
+
+static struct frames_cpu *my_cpu(struct frames *f)
+{
+	return (struct frames_cpu *)frames_my_cache(f, CACHE_PAGE);
+}
 
 /* Where CPUs without a cache are led, in every instance. Both stacks are closed, so it is never written. */
 static const struct frames_cpu closed = { .node = FRAMES_ANY_NODE };
@@ -128,7 +134,7 @@ uint64_t frames_pop_slow(uint8_t tag, struct frames *f, enum cache_kind kind)
 {
 	const unsigned order = cache_order(kind);
 	unsigned long irq = arch_irq_save();
-	struct frames_cpu *cpu = frames_my_cpu(f);
+	struct frames_cpu *cpu = my_cpu(f);
 	struct frames_cache *c = &cpu->cache[kind];
 	uint64_t level, n;
 
@@ -156,7 +162,7 @@ uint64_t frames_pop_slow(uint8_t tag, struct frames *f, enum cache_kind kind)
 int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
 {
 	unsigned long irq = arch_irq_save();
-	struct frames_cpu *cpu = frames_my_cpu(f);
+	struct frames_cpu *cpu = my_cpu(f);
 	struct frames_cache *c = &cpu->cache[kind];
 	uint64_t level;
 	bool kept = stack_lock(c, &level);
@@ -353,12 +359,25 @@ void frames_cache_share_out(struct frames *f)
 
 /* ---- from CPU to stack ------------------------------------------------------------------------------------------- */
 
+/* Release: the CPU that uses it may be another one, that has no cache and the same hash. */
+static void set_slot(struct frames *f, uint64_t i, struct frames_cpu *cpu)
+{
+	__atomic_store_n(&f->page_slots[i], &cpu->cache[CACHE_PAGE], __ATOMIC_RELEASE);
+	__atomic_store_n(&f->block_slots[i], &cpu->cache[CACHE_BLOCK], __ATOMIC_RELEASE);
+}
+
+static bool slot_is_closed(const struct frames *f, uint64_t i)
+{
+	return f->page_slots[i] == &closed.cache[CACHE_PAGE];
+}
+
 void frames_cache_init(struct frames *f)
 {
-	f->cpu = f->slots;
+	f->pages = f->page_slots;
+	f->blocks = f->block_slots;
 	f->cpu_hash = 0;
 	for (unsigned i = 0; i < FRAMES_CPU_SLOTS; i++)
-		f->slots[i] = closed_cpu();
+		set_slot(f, i, closed_cpu());
 }
 
 /*
@@ -401,13 +420,12 @@ static unsigned collisions(struct frames *f, uint64_t hash) REQUIRES(f->cpus_loc
 	return n;
 }
 
-static void set_slot(struct frames *f, uint64_t hash, struct frames_cpu *cpu) REQUIRES(f->cpus_lock)
+static void enter(struct frames *f, uint64_t hash, struct frames_cpu *cpu) REQUIRES(f->cpus_lock)
 {
 	uint64_t i = cpu->key * hash >> CPU_HASH_SHIFT;
 
-	/* Release: the CPU that uses it may be another one, that has no cache and the same hash. */
-	if (cpu->used && f->slots[i] == closed_cpu())
-		__atomic_store_n(&f->slots[i], cpu, __ATOMIC_RELEASE);
+	if (cpu->used && slot_is_closed(f, i))
+		set_slot(f, i, cpu);
 }
 
 /*
@@ -428,10 +446,10 @@ static void rebuild_table(struct frames *f) REQUIRES(f->cpus_lock)
 		}
 	}
 	for (unsigned i = 0; i < FRAMES_CPU_SLOTS; i++)
-		__atomic_store_n(&f->slots[i], closed_cpu(), __ATOMIC_RELAXED);
+		set_slot(f, i, closed_cpu());
 	__atomic_store_n(&f->cpu_hash, best, __ATOMIC_RELAXED);
 	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
-		set_slot(f, best, cpu);
+		enter(f, best, cpu);
 }
 
 /* ---- CPUs that come and go --------------------------------------------------------------------------------------- */
@@ -487,8 +505,8 @@ int frames_cpu_online(struct frames *f, unsigned number, uint32_t node, void *me
 		f->cpu_count++;
 		if (!known)
 			__atomic_store_n(&f->cpus, cpu, __ATOMIC_RELEASE);
-		if (f->cpu_hash && f->slots[key * f->cpu_hash >> CPU_HASH_SHIFT] == closed_cpu())
-			set_slot(f, f->cpu_hash, cpu);
+		if (f->cpu_hash && slot_is_closed(f, key * f->cpu_hash >> CPU_HASH_SHIFT))
+			enter(f, f->cpu_hash, cpu);
 		else
 			rebuild_table(f);
 		share_out_locked(f);

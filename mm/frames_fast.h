@@ -20,27 +20,43 @@
  * The running CPU's. The caller may be moved to another CPU at any moment before interrupts are masked: then it works on
  * a stack that is not its own, under that stack's lock.
  */
-static always_inline struct frames_cpu *frames_my_cpu(const struct frames *f)
+static always_inline struct frames_cache *frames_my_cache(const struct frames *f, enum cache_kind kind)
 {
-	struct frames_cpu *const *table = f->cpu;
+	struct frames_cache *const *table = kind == CACHE_PAGE ? f->pages : f->blocks;
 	uint64_t hash = f->cpu_hash;
 
 	together(table, hash);
-	return (struct frames_cpu *)(uintptr_t)shared_load(table, arch_cpu_key() * hash >> CPU_HASH_SHIFT);
+	return (struct frames_cache *)(uintptr_t)shared_load(table, arch_cpu_key() * hash >> CPU_HASH_SHIFT);
 }
 
 /* Whether blocks of 2 MiB are cached for this CPU: without that, the bank is the shorter way. */
 static always_inline bool frames_blocks_cached(const struct frames *f)
 {
-	return __atomic_load_n(&frames_my_cpu(f)->cache[CACHE_BLOCK].limit, __ATOMIC_RELAXED) != 0;
+	return __atomic_load_n(&frames_my_cache(f, CACHE_BLOCK)->limit, __ATOMIC_RELAXED) != 0;
+}
+
+/* Where the records are, and what the record of a block that is allocated without a tag says. */
+static always_inline uintptr_t frames_records(const struct frames *f, enum cache_kind kind, uint64_t *word)
+{
+	uintptr_t map = f->map;
+
+	*word = page_word(1, 0, PAGE_ALLOC, 0);
+	if (kind == CACHE_BLOCK) {
+		uint64_t block_word = f->block_word;
+
+		together(map, block_word);
+		*word = block_word;
+	}
+	return map;
 }
 
 /* The top of the running CPU's stack, allocated to tag. False: there is none to be had so easily. [PC1] */
 static always_inline bool frames_try_pop(struct frames *f, enum cache_kind kind, uint8_t tag, uint64_t *out)
 {
-	struct frames_cache *c = &frames_my_cpu(f)->cache[kind];
+	struct frames_cache *c = frames_my_cache(f, kind);
 	unsigned long irq = arch_irq_save();
-	uint64_t level, pa;
+	uint64_t level, pa, word;
+	uintptr_t records;
 
 	if (unlikely(!exclusive_take(&c->word[0], &level))) {
 		arch_irq_restore(irq);
@@ -52,9 +68,9 @@ static always_inline bool frames_try_pop(struct frames *f, enum cache_kind kind,
 		arch_irq_restore(irq);
 		return false;
 	}
+	records = frames_records(f, kind, &word);
 	/* Owners write their records without a lock; hence the atomic word. */
-	__atomic_store_n((page_word_t *)(f->map + (pa >> 9)),
-			 deposit_byte(page_word(1, cache_order(kind), PAGE_ALLOC, 0), tag, PAGE_WORD_TAG_SHIFT),
+	__atomic_store_n((page_word_t *)(records + (pa >> 9)), deposit_byte(word, tag, PAGE_WORD_TAG_SHIFT),
 			 __ATOMIC_RELAXED);
 	exclusive_release(&c->word[0], level + 1);
 	arch_irq_restore(irq);
@@ -79,7 +95,8 @@ static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind 
 static always_inline int frames_push(struct frames *frames, uint64_t pa, enum cache_kind kind)
 {
 	struct frames *f = cheap_base(frames);
-	uint64_t *sections = f->sections, check = f->address_check, level;
+	uint64_t *sections = f->sections, check = f->address_check, level, word;
+	uintptr_t records;
 	struct frames_cache *c;
 	unsigned long irq;
 
@@ -93,10 +110,10 @@ static always_inline int frames_push(struct frames *frames, uint64_t pa, enum ca
 	 */
 	if (unlikely(!(shared_load(sections, pa >> SECTION_SHIFT) & SECTION_OPEN)))
 		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
-	c = &frames_my_cpu(f)->cache[kind];
+	c = frames_my_cache(f, kind);
 	irq = arch_irq_save();
-	if (unlikely(!exclusive_flip((page_word_t *)(f->map + (pa >> 9)),
-				     page_word(1, cache_order(kind), PAGE_ALLOC, 0), PAGE_WORD_CHECKED,
+	records = frames_records(f, kind, &word);
+	if (unlikely(!exclusive_flip((page_word_t *)(records + (pa >> 9)), word, PAGE_WORD_CHECKED,
 				     PAGE_WORD_CACHED_BIT))) {
 		arch_irq_restore(irq);
 		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);

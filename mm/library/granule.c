@@ -132,7 +132,8 @@ int gr_init(const struct gr_config *c)
 
 /* ---- page frames ------------------------------------------------------------------------------------------------------- */
 
-int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
+/* In a function of its own, so that the way through the cache needs no frame. */
+static noinline int alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
 {
 	pfn_t f;
 	int err;
@@ -145,8 +146,18 @@ int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
 	return err;
 }
 
+int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
+{
+	if (likely(!(order | flags | tag >> 8)) &&
+	    likely(frames_try_pop(cheap_base(&frames), CACHE_PAGE, (uint8_t)tag, pa)))
+		return MM_OK;
+	return alloc_pages(order, flags, tag, pa);
+}
+
 int gr_free_pages(uint64_t pa, unsigned order)
 {
+	if (likely(order == 0))
+		return frames_push(&frames, pa, CACHE_PAGE);
 	return frames_free_paddr(&frames, paddr(pa), order);
 }
 
