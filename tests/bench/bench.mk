@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# The benchmarks' part of the Makefile: what is built for them, and the targets bench, bench-host, plots and ratchet-update. All
+# The benchmarks' part of the Makefile: what is built for them, and the targets bench, bench-docs, bench-host, plots and ratchet-update. All
 # of it is measured with VARIANT=release, whatever VARIANT says.
 
 # bench.elf: the library measured through its public functions, in a kernel that starts like the embedder's. boot-bench.img: the
@@ -29,7 +29,7 @@ $(BENCH_STUB): $(OUT)/tests/bench/boot/stub.o
 -include $(patsubst %.o,%.d,$(BENCH_OBJ) $(BENCH_BOOT_OBJ))
 
 # All rows beside their targets, and $(BUILD)/bench.json; fails when a gated row is worse.
-.PHONY: bench bench-host plots ratchet-update
+.PHONY: bench bench-docs bench-host plots ratchet-update
 bench: bench-both
 	$(Q)python3 tests/bench/run.py --build $(BUILD) --jobs $(JOBS)
 
@@ -48,6 +48,10 @@ $(BUILD)/t/bench-selftest: FORCE
 
 ratchet-update: bench-both
 	$(Q)python3 tests/bench/run.py --update-ratchet --build $(BUILD)
+
+# The same, and the tables of docs/benchmarks.md are written anew.
+bench-docs: bench-both
+	$(Q)python3 tests/bench/run.py --build $(BUILD) --jobs $(JOBS) --markdown docs/benchmarks.md
 
 plots: bench-both
 	$(Q)tools/setup --plots

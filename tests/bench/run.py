@@ -3,6 +3,7 @@
 """Runs the benchmarks in QEMU and prints every row of table.py beside its target: `make bench`. Builds nothing.
 
     run.py [--build build] [--json FILE]      all rows; status 1 when a gated row is worse than its target
+    run.py --markdown FILE                    the same, and the tables of docs/benchmarks.md
     run.py --ratchet                          TAP: the rows of ratchet.json against the committed counts (`make test`)
     run.py --update-ratchet                   writes today's counts there
     run.py --host PROGRAM                     `make bench-host`: nanoseconds of the host build
@@ -167,18 +168,51 @@ def show(results):
             rows.append([row.key] + [number(results[t, c].get(row.key)) for c in table.CPUS for t in table.TOOLCHAINS] +
                         [number(row.target), state, *row.peers])
         columns(rows, left=(0, 6))
-    known = {row.key for row in table.ROWS}
-    rest = sorted({key for found in results.values() for key in found} - known)
     print("\nAlso measured")
     columns([["", "n1 clang", "gcc", "a72 clang", "gcc"]] +
-            [[key] + [number(results[t, c].get(key)) for c in table.CPUS for t in table.TOOLCHAINS] for key in rest], left=(0,))
+            [[key] + [number(results[t, c].get(key)) for c in table.CPUS for t in table.TOOLCHAINS] for key in others(results)], left=(0,))
     return missed
+
+
+def others(results):
+    """Keys that are no row's."""
+    return sorted({key for found in results.values() for key in found} - {row.key for row in table.ROWS})
 
 
 def columns(rows, left):
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths))).rstrip())
+
+
+MARKS = ("<!-- figures: written by `make bench-docs` -->\n", "<!-- end of figures -->\n")
+
+
+def markdown(results):
+    """The tables of docs/benchmarks.md."""
+    n1, a72 = table.CPUS
+    out = []
+    for section, (title, peers) in table.SECTIONS.items():
+        out += ["", "### " + title, "", "| row | what | n1 | a72 | at most | " + " | ".join(peers) + " |",
+                "| --- | --- | ---: | ---: | ---: |" + " ---: |" * len(peers)]
+        for row in (r for r in table.ROWS if r.section == section):
+            found = [worse(results, cpu, row.key) for cpu in (n1, a72)]
+            state = verdict(row, *found)
+            note = {"ok": "", "not gated": " ○"}.get(state, " ●" if "MISS" in state or "above" in state else " –")
+            out.append("| " + " | ".join(["`%s`" % row.key, row.what, *(number(f) for f in found), number(row.target) + note, *row.peers]) + " |")
+    out += ["", "### Also measured", "", "| key | n1 | a72 |", "| --- | ---: | ---: |"]
+    for key in others(results):
+        out.append("| `%s` | %s | %s |" % (key, number(worse(results, n1, key)), number(worse(results, a72, key))))
+    return "\n".join(out) + "\n\n"
+
+
+def write_markdown(path, results):
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    before, rest = text.split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + MARKS[0] + markdown(results) + MARKS[1] + after)
 
 
 def flat(results):
@@ -290,6 +324,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--build", default="build", help="holds clang-release and gcc-release, made by `make bench-kernels`")
     p.add_argument("--json", metavar="FILE", help="default: bench.json in the build folder")
+    p.add_argument("--markdown", metavar="FILE", help="write the tables into this page, between its marks")
     p.add_argument("--jobs", type=int, default=2)
     p.add_argument("--ratchet", action="store_true")
     p.add_argument("--update-ratchet", action="store_true")
@@ -318,6 +353,8 @@ def main():
     with open(options.json or os.path.join(options.build, "bench.json"), "w", encoding="utf-8") as file:
         json.dump(flat(results), file, indent="\t")
         file.write("\n")
+    if options.markdown:
+        write_markdown(options.markdown, results)
     print("\nworse than the target: %s" % ", ".join(missed) if missed else "\nevery gated row is within its target")
     return 1 if missed else 0
 

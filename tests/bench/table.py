@@ -92,7 +92,7 @@ MACHINES = [
     BenchMachine(8 * GIB, "metadata uncached frames remote", cpus=2),
     BenchMachine(3 * GIB, "levels"),
     BenchMachine(8 * GIB, "touch"),
-    BenchMachine(64 * MIB, "metadata", suffix="_64m"),
+    BenchMachine(64 * MIB, "metadata pair0", suffix="_64m"),
     BenchMachine(8 * GIB, "pgtable heap"),
     BenchMachine(8 * GIB, "cpus1", suffix="_1"),
     BenchMachine(8 * GIB, "cpus8", cpus=8, suffix="_8"),

@@ -11,9 +11,9 @@
 
 #define STACK_BYTES 4096
 #define REMOTE 4096
-#define TURNS 32 /* of BATCH pairs */
+#define TURNS 32   /* of BATCH pairs */
 #define BATCH 1024 /* many times what moves between a cache and the banks at once */
-#define TICK 16	  /* instructions to a tick of CNTVCT_EL0, which all CPUs share: 62.5 MHz at 1 ns an instruction */
+#define TICK 16	   /* instructions to a tick of CNTVCT_EL0, which all CPUs share: 62.5 MHz at 1 ns an instruction */
 
 /* For second.S, by offset. */
 struct {
