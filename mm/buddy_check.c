@@ -353,8 +353,9 @@ static void check_section(struct buddy *b, struct check *c, uint64_t s) REQUIRES
 			break;
 		}
 		word = record_load(b, first);
-		if (page_word_state(word) != PAGE_ALLOC || page_word_order(word) != MAX_ORDER ||
-		    page_word_ref(word) == 0)
+		if (page_word_state(word) == PAGE_CACHED)
+			c->cached += SECTION_PAGES;
+		if (page_word_state(word) < PAGE_ALLOC || page_word_order(word) != MAX_ORDER || page_word_ref(word) == 0)
 			finding(c, "section 0x%llx: handed out whole, but its record is 0x%016llx\n",
 				(ull)(first >> MAX_ORDER), (ull)word);
 		break;

@@ -6,6 +6,7 @@
 #include "mm/frames.h"
 #include "arch/arch.h"
 #include "lib/log.h"
+#include "lib/printf.h"
 #include "lib/string.h"
 #include "mm/frames_fast.h"
 #include "mm/frames_judge.h"
@@ -338,45 +339,32 @@ void frames_give_batch(struct frames *f, const uint64_t *pa, unsigned n, enum ca
 
 /* ---- free -------------------------------------------------------------------------------------------------------- */
 
-/* One line for a free that was refused. No lock is held: the sink may be slow. [B11] */
-static void report(struct frames *f, uint64_t pa, unsigned order, int err, const struct frame_info *info,
+/* No lock is held: the sink may be slow. [B11] */
+void frames_report(struct frames *f, uint64_t pa, const char *what, int err, const struct frame_info *info,
 		   uintptr_t caller)
 {
 	__atomic_fetch_add(&f->bad_frees, 1, __ATOMIC_RELAXED);
 	if (info->role == FRAME_ALLOC || info->role == FRAME_FREE)
-		log_error("frames: bad free of 0x%llx, order %u, by 0x%llx: %s (%s block at 0x%llx, order %u, "
-			  "tag %s, %u references)\n",
-			  (unsigned long long)pa, order, (unsigned long long)caller, mm_strerror(err),
-			  info->role == FRAME_FREE ? "free" : "allocated",
-			  (unsigned long long)pfn_to_paddr(info->head).v, info->order, page_tag_name(info->tag),
-			  info->ref);
+		log_error(
+			"frames: bad free of 0x%llx, %s, by 0x%llx: %s (%s block at 0x%llx, order %u, tag %s, %u references)\n",
+			(unsigned long long)pa, what, (unsigned long long)caller, mm_strerror(err),
+			info->role == FRAME_FREE ? "free" : "allocated", (unsigned long long)pfn_to_paddr(info->head).v,
+			info->order, page_tag_name(info->tag), info->ref);
 	else
-		log_error("frames: bad free of 0x%llx, order %u, by 0x%llx: %s\n", (unsigned long long)pa, order,
+		log_error("frames: bad free of 0x%llx, %s, by 0x%llx: %s\n", (unsigned long long)pa, what,
 			  (unsigned long long)caller, mm_strerror(err));
 }
 
-/* Turns the record of a block from allocated to cached: from now on the block is this CPU's to give back. */
-static always_inline bool claim(struct frames *f, uint64_t n, unsigned order)
-{
-	return exclusive_flip((page_word_t *)(f->map + n * sizeof(struct page)), page_word(1, order, PAGE_ALLOC, 0),
-			      PAGE_WORD_CHECKED, PAGE_WORD_CACHED_BIT);
-}
-
-/* A section that was handed out whole may become anything until the lock is ours. MM_EINVAL: it did. */
-static int free_whole(struct frames *f, struct buddy *b, uint64_t n)
+/* A section that was handed out whole may become anything until the lock is ours. False: it did, or must not be freed. */
+static bool free_whole(struct frames *f, struct buddy *b, uint64_t n)
 {
 	unsigned long irq = spin_lock(&b->lock);
-	int err = MM_EINVAL;
+	bool freed = section_of(f, n) == SECTION_WHOLE && frames_claim(f, n, MAX_ORDER);
 
-	if (section_of(f, n) == SECTION_WHOLE) {
-		err = MM_EORDER;
-		if ((record_load(b, n) & PAGE_WORD_CHECKED) == page_word(1, MAX_ORDER, PAGE_ALLOC, 0)) {
-			buddy_free_whole_locked(b, n);
-			err = MM_OK;
-		}
-	}
+	if (freed)
+		buddy_free_whole_locked(b, n);
 	spin_unlock(&b->lock, irq);
-	return err;
+	return freed;
 }
 
 /* What became of a block that nobody else has claimed. */
@@ -388,40 +376,41 @@ static void give(struct frames *f, uint64_t n, unsigned order)
 		frames_give_block(f, n, order);
 }
 
+bool frames_try_free(struct frames *f, uint64_t n, unsigned order)
+{
+	enum section_state state = section_of(f, n);
+	bool freed = false;
+
+	if (state == SECTION_WHOLE && order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES)) {
+		freed = free_whole(f, frames_bank_of(f, n), n);
+	} else if (state == SECTION_LIVE && frames_claim(f, n, order)) {
+		give(f, n, order);
+		freed = true;
+	}
+	if (freed)
+		frames_watch_moved(f);
+	return freed;
+}
+
 noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller)
 {
 	struct frame_info info = { .role = FRAME_FOREIGN };
 	uint64_t n = pa >> PAGE_SHIFT;
 	struct buddy *b = frames_bank_of(f, n);
+	char what[24];
 	int err = order > MAX_ORDER ? MM_EINVAL : !IS_ALIGNED(pa, PAGE_SIZE) ? MM_EALIGN : MM_EFOREIGN;
 
 	while (b && order <= MAX_ORDER && IS_ALIGNED(pa, PAGE_SIZE)) {
-		unsigned long irq;
-
-		switch (section_of(f, n)) {
-		case SECTION_WHOLE:
-			if (order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES) && free_whole(f, b, n) == MM_OK)
-				return MM_OK;
-			break;
-		case SECTION_LIVE:
-			if (claim(f, n, order)) {
-				give(f, n, order);
-				frames_watch_moved(f);
-				return MM_OK;
-			}
-			break;
-		default:
-			break;
-		}
-		irq = spin_lock(&b->lock);
-		buddy_query_locked(b, n, &info);
-		spin_unlock(&b->lock, irq);
+		if (frames_try_free(f, n, order))
+			return MM_OK;
+		frames_query(f, pfn(n), &info);
 		err = frames_judge(&info, n, order);
 		/* When all is well now, it has changed in between: somebody else works on this block. Once more. */
 		if (err)
 			break;
 	}
-	report(f, pa, order, err, &info, caller);
+	gr_snprintf(what, sizeof(what), "order %u", order);
+	frames_report(f, pa, what, err, &info, caller);
 	return err;
 }
 
@@ -447,7 +436,7 @@ static always_inline int free_block(struct frames *f, uint64_t pa, unsigned orde
 	entry = __atomic_load_n(&f->sections[pa >> SECTION_SHIFT], __ATOMIC_RELAXED);
 	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
 	if (likely(entry & SECTION_OPEN && order <= MAX_ORDER)) {
-		if (unlikely(!claim(f, n, order)))
+		if (unlikely(!frames_claim(f, n, order)))
 			return frames_free_slow(f, pa, order, caller);
 		irq = spin_lock(&b->lock);
 		buddy_free_locked(b, n, order, record_load(b, n));
@@ -457,7 +446,7 @@ static always_inline int free_block(struct frames *f, uint64_t pa, unsigned orde
 	}
 	/* An untouched section and back again. */
 	if ((entry & SECTION_STATE_MASK) == SECTION_WHOLE && order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES) &&
-	    free_whole(f, b, n) == MM_OK) {
+	    free_whole(f, b, n)) {
 		frames_watch_moved(f);
 		return MM_OK;
 	}
@@ -469,7 +458,7 @@ int frames_free(struct frames *f, pfn_t first, unsigned order)
 {
 	/* A frame number too large for an address must not become another one. */
 	if (unlikely(first.n >> (64 - PAGE_SHIFT)))
-		return frames_free_slow(f, UINT64_MAX & ~PAGE_MASK, order, caller_address());
+		return frames_free_slow(f, frames_address(first.n), order, caller_address());
 	if (likely(order == 0))
 		return frames_push(f, first.n << PAGE_SHIFT, CACHE_PAGE);
 	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))

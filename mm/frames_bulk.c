@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Many single frames in one call: straight from the banks, a leaf at a time. */
 #include "arch/arch.h"
-#include "arch/exclusive.h"
 #include "arch/spinlock.h"
 #include "mm/frames_cache.h"
+#include "mm/frames_judge.h"
 
 /* As many as there are, up to n. */
 static unsigned take(struct frames *f, unsigned n, unsigned flags, unsigned tag, uint64_t *out)
@@ -27,11 +27,14 @@ static unsigned take(struct frames *f, unsigned n, unsigned flags, unsigned tag,
 	return got;
 }
 
-/* Frames that are the caller's alone go back; their records say allocated, and nobody else has their addresses. */
+/* One reference of each: somebody may be looking at a frame, and have another one. */
 static void give_back(struct frames *f, const uint64_t *pa, unsigned n)
 {
-	for (unsigned i = 0; i < n; i += FRAMES_CACHE_BATCH)
-		frames_give_batch(f, pa + i, n - i < FRAMES_CACHE_BATCH ? n - i : FRAMES_CACHE_BATCH, CACHE_PAGE);
+	for (unsigned i = 0; i < n; i++) {
+		int err = frames_put(f, pfn(pa[i] >> PAGE_SHIFT), NULL);
+
+		(void)err; /* a mistake of others, reported */
+	}
 }
 
 /* [FB1] */
@@ -66,9 +69,7 @@ static bool claim(struct frames *f, uint64_t pa)
 	if (pa & f->address_check)
 		return false;
 	entry = __atomic_load_n(&f->sections[pa >> SECTION_SHIFT], __ATOMIC_RELAXED);
-	return entry & SECTION_OPEN &&
-	       exclusive_flip((page_word_t *)(f->map + (pa >> 9)), page_word(1, 0, PAGE_ALLOC, 0), PAGE_WORD_CHECKED,
-			      PAGE_WORD_CACHED_BIT);
+	return entry & SECTION_OPEN && frames_claim(f, pa >> PAGE_SHIFT, 0);
 }
 
 /* [FB2] */

@@ -48,29 +48,37 @@ int frames_get(struct frames *f, pfn_t first)
 }
 
 /*
- * Release, and acquire before the block is freed: what the other holders did with it comes before its next owner.
+ * Release, and acquire before the block is freed: what the other holders did with it comes before its next owner. The
+ * last one may meet somebody who gets a reference at this moment: then it is not the last.
  * [FR2]
  */
 int frames_put(struct frames *f, pfn_t first, bool *freed)
 {
 	page_word_t *record = record_of(f, first.n);
 	uint64_t word = record ? __atomic_load_n(record, __ATOMIC_RELAXED) : 0;
+	int err;
 
 	if (freed)
 		*freed = false;
-	do {
-		if (page_word_state(word) != PAGE_ALLOC || page_word_ref(word) <= 1) {
-			/* The last one, or a mistake: the free finds out. */
-			int err;
-
-			__atomic_thread_fence(__ATOMIC_ACQUIRE);
-			err = frames_free_slow(f, first.n << PAGE_SHIFT,
-					       page_word_state(word) == PAGE_ALLOC ? page_word_order(word) : 0,
-					       caller_address());
-			if (freed)
-				*freed = !err;
-			return err;
+	while (page_word_state(word) == PAGE_ALLOC && page_word_ref(word)) {
+		if (page_word_ref(word) > 1) {
+			if (__atomic_compare_exchange_n(record, &word, word - 1, true, __ATOMIC_RELEASE,
+							__ATOMIC_RELAXED))
+				return MM_OK;
+			continue;
 		}
-	} while (!__atomic_compare_exchange_n(record, &word, word - 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-	return MM_OK;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (frames_try_free(f, first.n, page_word_order(word))) {
+			if (freed)
+				*freed = true;
+			return MM_OK;
+		}
+		word = __atomic_load_n(record, __ATOMIC_RELAXED);
+	}
+	/* A mistake: the free finds out which. */
+	err = frames_free_slow(f, frames_address(first.n),
+			       page_word_state(word) == PAGE_ALLOC ? page_word_order(word) : 0, caller_address());
+	if (freed)
+		*freed = !err;
+	return err;
 }
