@@ -436,16 +436,6 @@ int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag)
 
 /* ---- giving frames ----------------------------------------------------------------------------------------------- */
 
-/* The order of the largest aligned block that starts at n and ends at or before end. */
-static unsigned largest_order(uint64_t n, uint64_t end)
-{
-	unsigned fits = 63 - (unsigned)__builtin_clzll(end - n);
-	unsigned aligned = n ? lowest_bit(n) : MAX_ORDER;
-	unsigned order = fits < aligned ? fits : aligned;
-
-	return order < MAX_ORDER ? order : MAX_ORDER;
-}
-
 /* Whether a frame of the block, in a live section, has been given before. Looks at 64 nodes at most, or 32 records. */
 static bool block_given(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
 {
@@ -508,7 +498,7 @@ int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end)
 	uint64_t n, next;
 
 	for (n = start; n < end; n = next) {
-		unsigned order = largest_order(n, end);
+		unsigned order = fitting_order(n, end);
 
 		next = n + ((uint64_t)1 << order);
 		switch (section_state(b, n)) {
@@ -525,7 +515,7 @@ int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end)
 	}
 
 	for (n = start; n < end; n = next) {
-		unsigned order = largest_order(n, end);
+		unsigned order = fitting_order(n, end);
 
 		next = n + ((uint64_t)1 << order);
 		if (order == MAX_ORDER) {

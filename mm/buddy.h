@@ -134,6 +134,29 @@ void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t ta
 unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock);
 void buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n) REQUIRES(b->lock);
 
+/*
+ * `pages` frames (1 .. SECTION_PAGES), all below frame `end`, out of the lowest free block of the smallest order that
+ * has them: at its first frame, as a series of blocks, largest first, each a block of its own owned by tag. The first
+ * frame, or BUDDY_NONE.
+ */
+uint64_t buddy_take_lowest_locked(struct buddy *b, uint64_t pages, uint64_t end, unsigned tag) REQUIRES(b->lock);
+
+/*
+ * Takes frames [n, n + pages) of the bank, if all of them are free: as the largest blocks that they make, each a block of
+ * its own. Some hundred instructions for each block: at most two of each order, and one for each whole section. MM_EBUSY:
+ * some are not free, nothing changed.
+ */
+must_check int buddy_take_range_locked(struct buddy *b, uint64_t n, uint64_t pages, unsigned tag) REQUIRES(b->lock);
+
+/*
+ * Calls see(ctx, n, pages) for all free memory of the bank in pieces, by address: frames [n, n + pages) are free. Where
+ * two pieces touch, what they are part of goes on. see() returns true to end the walk; it may be called under the lock,
+ * and takes none. The lock is held for 16 MiB at a time (at most 40 thousand instructions, and see()'s): what was seen
+ * may be gone. Allocated memory is passed over by the summaries: 64 frames, 16 MiB, 1 GiB in a step.
+ */
+typedef bool (*buddy_see_fn)(void *ctx, uint64_t n, uint64_t pages);
+void buddy_walk_free(struct buddy *b, buddy_see_fn see, void *ctx) EXCLUDES(b->lock);
+
 /* The section at frame n, WHOLE, is untouched again. */
 void buddy_free_whole_locked(struct buddy *b, uint64_t n) REQUIRES(b->lock);
 

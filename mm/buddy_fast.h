@@ -32,6 +32,16 @@ static inline unsigned lowest_bit(uint64_t word)
 	return (unsigned)__builtin_ctzll(word);
 }
 
+/* The order of the largest aligned block that begins at n and ends at or before end. */
+static inline unsigned fitting_order(uint64_t n, uint64_t end)
+{
+	unsigned fits = 63 - (unsigned)__builtin_clzll(end - n);
+	unsigned aligned = n ? lowest_bit(n) : MAX_ORDER;
+	unsigned order = fits < aligned ? fits : aligned;
+
+	return order < MAX_ORDER ? order : MAX_ORDER;
+}
+
 /* The free bits of a node's j-th order, in the word where they stand: word 0 for j = 0, else word 1. */
 static const uint64_t node_field[NODE_ORDERS] = {
 	UINT64_MAX, 0x00000000ffffffff, 0x0000ffff00000000, 0x00ff000000000000, 0x0f00000000000000, 0x3000000000000000,

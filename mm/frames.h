@@ -170,7 +170,10 @@ must_check int frames_free_2m(struct frames *f, paddr_t pa);
  */
 must_check int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out);
 
-/* What a request may say beyond order, flags and owner; zero-initialise, then set. */
+/*
+ * What a request may say beyond its size; zero-initialise, then set. MM_EINVAL: an unknown flag, address_bits of 1 to 11
+ * or above 64, only_node without has_node.
+ */
 struct frames_request {
 	unsigned flags;
 	uint8_t tag;
@@ -180,19 +183,26 @@ struct frames_request {
 	uint32_t node;
 };
 
-/* Like frames_alloc(), from the banks (never from a cache, but these are drained before MM_ENOMEM). */
+/*
+ * Like frames_alloc(), from the banks (never from a cache, but these are drained before MM_ENOMEM). Banks are asked by
+ * their distance from `node`, equally near ones (and all, without a node) as by frames_alloc(); in a bank that the limit
+ * cuts, the block is the lowest of the smallest sufficient order that begins below it.
+ */
 must_check int frames_alloc_request(struct frames *f, unsigned order, const struct frames_request *r, pfn_t *out);
 
 /*
- * `pages` frames in one contiguous range, naturally aligned to the next power of two of blocks: taken as one block and
- * the tail given back at once. Up to SECTION_PAGES (MM_EINVAL: more, or 0). What is left is a series of blocks, each of
- * which is an owner's block of its own (largest first); frames_free_exact() gives all of it back.
+ * `pages` frames in one contiguous range, which begins at a multiple of the next power of two, out of one free block. Up
+ * to SECTION_PAGES (MM_EINVAL: more, or 0). What is had is a series of blocks, largest first, each of which is an owner's
+ * block of its own, with a reference of its own; frames_free_exact() gives all of it back.
  */
 must_check int frames_alloc_exact(struct frames *f, uint64_t pages, const struct frames_request *r, pfn_t *first);
 
 /*
- * Gives back what frames_alloc_exact() or one run of frames_alloc_runs() handed out: [first, first + pages). Every
- * block of it is checked before the first is freed; errors as frames_free(), nothing changed.
+ * Gives back [first, first + pages): what frames_alloc_exact() or one run of frames_alloc_runs() handed out, or any
+ * frames that allocated blocks with one reference each cover exactly. Every block is checked and claimed before the first
+ * is freed: on an error nothing has changed, but another CPU that wrongly frees one of the blocks meanwhile may have been
+ * told MM_EDOUBLE. Errors as frames_free(); MM_EORDER: a block goes on behind the end; MM_EINVAL: 0 frames, or the range
+ * wraps. One line names the frame, the range and the caller. Takes a bank's lock once for FRAMES_CACHE_BATCH blocks.
  */
 must_check int frames_free_exact(struct frames *f, pfn_t first, uint64_t pages);
 
@@ -204,9 +214,16 @@ struct frames_run {
 
 /*
  * `pages` frames as one contiguous range of any length, across blocks and sections of one bank, aligned to `align`
- * frames (a power of two; 1: any): runs[0]. With FRAMES_BEST_EFFORT, when there is no such range, as few runs as the
- * free blocks allow (each aligned), the largest first, at most max_runs. *n_runs: how many. All or nothing: MM_ENOMEM
- * when neither is possible. Free each run with frames_free_exact(). Cost: one walk over the free blocks.
+ * frames (a power of two; 1: any): the lowest of the first bank that has one. With FRAMES_BEST_EFFORT, when no bank has,
+ * as few runs as the free blocks allow (each aligned, each in one bank; `node` does not matter then, only_node does), at
+ * most max_runs. runs[0] to runs[*n_runs - 1] say what was had, the longest first; runs[] is used on the way. All or
+ * nothing: MM_ENOMEM when neither is possible, caches drained. MM_EINVAL also for pages or max_runs of 0.
+ *
+ * Cost: one walk over the free blocks, about 15 instructions for each free range, 300 for each 256 KiB that is free in
+ * parts, and as much for each 16 MiB and 1 GiB; with FRAMES_BEST_EFFORT some dozen more for each range that is longer
+ * than the max_runs longest before it. A bank's lock is held for 16 MiB of the walk at a time, and while a range is taken:
+ * some hundred instructions for each of its blocks, of which there are two of each order at most and one for each whole
+ * GiB. When others took what was found, it looks again, eight times at most: under such a storm MM_ENOMEM may be wrong.
  */
 must_check int frames_alloc_runs(struct frames *f, uint64_t pages, uint64_t align, const struct frames_request *r,
 				 struct frames_run *runs, unsigned max_runs, unsigned *n_runs);
@@ -240,9 +257,10 @@ must_check int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order);
 /* ---- references -------------------------------------------------------------------------------------------------- */
 
 /*
- * One reference more to the allocated block that begins at first. MM_EOVERFLOW (2^32 - 1 are out: nothing changes and
- * the block stays for ever), MM_EDOUBLE (free), MM_EINTERIOR, MM_EFOREIGN, MM_ERESERVED. Atomic; takes no lock when all
- * is well.
+ * One reference more to the allocated block that begins at first. MM_EOVERFLOW (2^32 - 1 are out), MM_EDOUBLE (free),
+ * MM_EINTERIOR, MM_EFOREIGN, MM_ERESERVED, MM_EBUSY (no reference is out, or the block changes at this moment). Atomic
+ * against frames_put(): a block is either had or found free; whose it is now is the caller's to know. Takes no lock when
+ * all is well.
  */
 must_check int frames_get(struct frames *f, pfn_t first);
 /*
