@@ -91,12 +91,13 @@ TARGET_FLAGS += -mno-outline-atomics
 TRAP_UBSAN := -fsanitize=undefined -fsanitize-undefined-trap-on-error
 endif
 
-# debug only turns the optimiser down; ubsan traps (BRK) on undefined behaviour, in the kernel as well; trace records every
-# function entered (tests/trace), but for the code that runs from the identity map, where the recorder is not.
+# debug only turns the optimiser down (gcc then makes no tail calls, and loses sight of what is initialised); ubsan traps
+# (BRK) on undefined behaviour, in the kernel as well; trace records every function entered (tests/trace), but for the code
+# that runs from the identity map, where the recorder is not.
 VARIANT_FLAGS_release := -O2
-VARIANT_FLAGS_debug := -Og
+VARIANT_FLAGS_debug := -Og $(if $(filter gcc,$(TOOLCHAIN)),-Wno-maybe-uninitialized -DNO_TAIL_CALLS)
 VARIANT_FLAGS_ubsan := -O2 $(TRAP_UBSAN)
-VARIANT_FLAGS_trace := -O2 -gdwarf-4 -falign-functions=16 -finstrument-functions \
+VARIANT_FLAGS_trace := -O2 -DNO_TAIL_CALLS -gdwarf-4 -falign-functions=16 -finstrument-functions \
 	-finstrument-functions-exclude-file-list=arch/aarch64/mmu_on,arch/aarch64/insn
 
 CFLAGS_TARGET := $(COMMON) $(TARGET_FLAGS) $(VARIANT_FLAGS_$(VARIANT)) $(EXTRA_CFLAGS)
@@ -280,7 +281,7 @@ HOST_gcc_FLAGS := -O2
 HOST_tsan_CC := $(CLANG)
 HOST_tsan_FLAGS := -O1 -fsanitize=thread
 HOST_trace_CC := $(HOST_GCC)
-HOST_trace_FLAGS := -O1 -gdwarf-4 -fno-inline -Wno-maybe-uninitialized -finstrument-functions
+HOST_trace_FLAGS := -O1 -DNO_TAIL_CALLS -gdwarf-4 -fno-inline -Wno-maybe-uninitialized -finstrument-functions
 HOST_trace_EXTRA := tests/trace/host.c
 HOST_fuzz_CC := $(CLANG)
 HOST_fuzz_FLAGS := -O1 $(SANITIZE)

@@ -89,6 +89,19 @@ static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind 
 }
 
 /*
+ * A jump, so that no frame is needed for it, and whom it finds in its return address is the caller of the public function.
+ * NO_TAIL_CALLS: built with a compiler that would make a call of it.
+ */
+static always_inline int frames_push_refused(uint64_t pa, struct frames *f, enum cache_kind kind)
+{
+#ifdef NO_TAIL_CALLS
+	return frames_free_slow(f, pa, cache_order(kind), caller_address());
+#else
+	return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+#endif
+}
+
+/*
  * Section table, then record: no bank, no lock. Anything else (also a GiB of which a bank has only a part) is looked at
  * in frames_free_slow(). [PC3]
  */
@@ -102,21 +115,21 @@ static always_inline int frames_push(struct frames *frames, uint64_t pa, enum ca
 
 	together(sections, check);
 	if (unlikely(pa & check))
-		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+		return frames_push_refused(pa, f, kind);
 	/*
 	 * No order with the record is needed. Whoever frees a block has its address from somebody who saw the section
 	 * open. Whoever frees what he does not have, while another CPU opens the section, may load a record from before
 	 * it was zeroed; but then his store exclusive fails, since that store came in between.
 	 */
 	if (unlikely(!(shared_load(sections, pa >> SECTION_SHIFT) & SECTION_OPEN)))
-		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+		return frames_push_refused(pa, f, kind);
 	c = frames_my_cache(f, kind);
 	irq = arch_irq_save();
 	records = frames_records(f, kind, &word);
 	if (unlikely(!exclusive_flip((page_word_t *)(records + (pa >> 9)), word, PAGE_WORD_CHECKED,
 				     PAGE_WORD_CACHED_BIT))) {
 		arch_irq_restore(irq);
-		return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
+		return frames_push_refused(pa, f, kind);
 	}
 	/* The block is claimed: ours to bring somewhere. [PC2] */
 	if (unlikely(!exclusive_take_above(&c->word[0], 1, &level))) {

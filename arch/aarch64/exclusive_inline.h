@@ -93,7 +93,7 @@ static always_inline void *cheap_base(void *p)
 	return p;
 }
 
-static always_inline uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift)
+static always_inline __attribute__((no_instrument_function)) uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift)
 {
 	__asm__("bfi %0, %x1, %2, #8" : "+r"(word) : "r"(byte), "i"(shift));
 	return word;
