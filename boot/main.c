@@ -17,6 +17,7 @@
 #include "boot/power.h"
 #include "boot/report.h"
 #include "boot/smp.h"
+#include "boot/symbols.h"
 #include "boot/tour.h"
 #include "lib/fdt_mem.h"
 #include "lib/log.h"
@@ -248,6 +249,7 @@ _Noreturn void kernel_main(void)
 	mmu_ttbr0_clear(image_paddr(empty_table));
 	log_verbose("MMU: running in the high half\n");
 	log_set_lock(log_take, log_release);
+	gr_set_namer(symbols_name_return);
 	boot.image_size = (uint64_t)(image_end - image_start);
 	boot.cpus_online = 1;
 	boot.frames = &frames;

@@ -6,7 +6,7 @@
 #ifndef BOOT_SYMBOLS_H
 #define BOOT_SYMBOLS_H
 
-#include "lib/defs.h"
+#include "lib/printf.h"
 
 /* Function i starts at base + offsets[i] and is called names + name_offsets[i]. */
 struct symbol_table {
@@ -27,7 +27,7 @@ const char *symbols_lookup(const struct symbol_table *table, uintptr_t addr, uin
 /* The same in the running image's own table. */
 const char *symbols_find(uintptr_t addr, uintptr_t *offset);
 
-#define SYMBOL_TEXT_MAX 64
+#define SYMBOL_TEXT_MAX GR_NAME_MAX
 /* "name+0x1c", a long name cut; "?" where no symbol is known. Returns buf. */
 const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
 /*
@@ -35,6 +35,8 @@ const char *symbols_format(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
  * may be the last instruction of its function.
  */
 const char *symbols_format_return(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
+/* The same, but NULL where no symbol is known: the namer of %pB. */
+const char *symbols_name_return(uintptr_t addr, char buf[SYMBOL_TEXT_MAX]);
 
 /* The running image's table: in the kernel the embedded one (boot/symbols_image.c); the host tests supply their own. */
 void symbols_table(struct symbol_table *out);

@@ -173,6 +173,28 @@ static uint64_t narrow_unsigned(uint64_t v, enum length len)
 	}
 }
 
+static gr_namer_fn namer;
+
+void gr_set_namer(gr_namer_fn fn)
+{
+	namer = fn;
+}
+
+/* [DG1] */
+static void put_return_address(struct out *o, uintptr_t address)
+{
+	const struct spec plain = { .precision = -1 };
+	char buf[GR_NAME_MAX];
+	const char *name = namer ? namer(address, buf) : NULL;
+
+	put_number(o, &plain, address, 16, false, "0x");
+	if (name) {
+		put(o, " (", 2);
+		put(o, name, strlen(name));
+		put(o, ")", 1);
+	}
+}
+
 /* A va_list that is a parameter may have decayed to a pointer: a struct keeps one type on every ABI. */
 struct args {
 	va_list ap;
@@ -238,6 +260,10 @@ static const char *convert(struct out *o, const char *p, struct args *a)
 								 : "0x");
 		break;
 	case 'p':
+		if (p[1] == 'B') {
+			put_return_address(o, (uintptr_t)va_arg(a->ap, void *));
+			return p + 2;
+		}
 		put_number(o, &sp, (uintptr_t)va_arg(a->ap, void *), 16, false, "0x");
 		break;
 	case 'c':

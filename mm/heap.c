@@ -270,8 +270,8 @@ static int bad_pointer(const char *function, const void *p, int err, uintptr_t c
 
 	heap.counters.bad_frees++;
 	spin_unlock(&heap.lock, state);
-	log_error("%s: %s: 0x%lx, called from 0x%lx\n", function, mm_strerror(err), (unsigned long)(uintptr_t)p,
-		  (unsigned long)caller);
+	log_error("%s: %s: 0x%lx, called from %pB\n", function, mm_strerror(err), (unsigned long)(uintptr_t)p,
+		  (void *)caller);
 	return err;
 }
 
