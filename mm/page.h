@@ -10,6 +10,7 @@
 #define MM_PAGE_H
 
 #include "arch/addr.h"
+#include "mm/error.h"
 
 #define MAX_ORDER 18 /* 1 GiB: the largest block, and the size of a section */
 #define SECTION_SHIFT (PAGE_SHIFT + MAX_ORDER)
@@ -22,7 +23,7 @@ enum page_state {
 	PAGE_CACHED = 3, /* head of a block in a per-CPU cache, or on its way there: free to the rest of the world */
 };
 
-/* Who holds a block: small numbers, named by page_tag_name(). */
+/* Who holds a block: small numbers up to 255, named by page_tag_name(). */
 enum page_tag {
 	TAG_NONE,
 	TAG_PGTABLE,
@@ -91,7 +92,13 @@ static inline unsigned page_word_tag(uint64_t w)
 	return (unsigned)(w >> PAGE_WORD_TAG_SHIFT) & 0xff;
 }
 
-/* "none", "pgtable", "heap", ...; "user" for every number from TAG_USER on. Never NULL. */
+/* "none", "pgtable", "heap", ...; "user" for a number from TAG_USER on that has no name of its own. Never NULL. */
 const char *page_tag_name(unsigned tag);
+
+/*
+ * From now on reports call tag (TAG_USER to 255) so; NULL: "user" again. The text is kept, not copied. MM_EINVAL: one of
+ * Granule's own tags, or above 255.
+ */
+must_check int page_tag_set_name(unsigned tag, const char *name);
 
 #endif
