@@ -29,6 +29,7 @@
 #include "mm/heap.h"
 #include "mm/kspace.h"
 #include "mm/layout.h"
+#include "mm/numa.h"
 
 #define CLAIMS_IN_IMAGE 256
 
@@ -274,6 +275,7 @@ _Noreturn void kernel_main(void)
 
 	build_ram_map(&words);
 	mm_init(&config, &boot.mm);
+	numa_read_distances(&frames, &boot.fdt);
 	mm_init_heap(&boot.mm);
 	kspace_init(&kspace, &mmu_kernel, &frames, LAYOUT_VMALLOC, LAYOUT_VMALLOC_SIZE);
 	smp_start(&boot.fdt, &kspace);

@@ -190,6 +190,33 @@ int fdt_alloc_range(struct fdt *fdt, const struct fdt_region *r, unsigned i, uin
 	return fdt_tuple(fdt, r->node, "alloc-ranges", i, base, size);
 }
 
+/* [FD23] */
+int get_distances(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_distance *out)
+{
+	struct fdt_distance d;
+	const uint8_t *p;
+	size_t len;
+
+	fdt_no_error(fdt);
+	if (it->stage == START) {
+		it->node = fdt_find(fdt, "/distance-map", strlen("/distance-map"));
+		it->stage = fdt_compatible(fdt, it->node, "numa-distance-map-v1") ? TUPLES : SEARCH;
+	}
+	if (it->stage != TUPLES)
+		return 0;
+	p = fdt_prop(fdt, it->node, "distance-matrix", &len);
+	if (!p || len % 12 != 0)
+		return fdt_fail(fdt, it->node, "distance-matrix is missing, or no list of three cells each");
+	if (it->index >= len / 12)
+		return 0;
+	p += (size_t)12 * it->index++;
+	d = (struct fdt_distance){ be32(p), be32(p + 4), be32(p + 8) };
+	if (d.from == d.to ? d.distance != 10 : d.distance <= 10)
+		return fdt_fail(fdt, it->node, "a distance inside a node is not 10, or one between nodes not above 10");
+	*out = d;
+	return 1;
+}
+
 /* [FD21] */
 int fdt_initrd(struct fdt *fdt, uint64_t *start, uint64_t *end)
 {

@@ -55,6 +55,17 @@ must_check int get_reserved_regions(struct fdt *fdt, struct fdt_region_iter *it,
  */
 must_check int fdt_alloc_range(struct fdt *fdt, const struct fdt_region *r, unsigned i, uint64_t *base, uint64_t *size);
 
+/* How far memory of NUMA node `to` is from node `from`: 10 is local. */
+struct fdt_distance {
+	uint32_t from, to, distance;
+};
+
+/*
+ * The next entry of /distance-map (binding numa-distance-map-v1), as in get_memory_regions(): 1, 0 at the end (there is
+ * no map: at once), -1: malformed, which is also a node that is not 10 from itself, and two that are not farther apart.
+ */
+must_check int get_distances(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_distance *out);
+
 /*
  * /chosen linux,initrd-start and -end (one or two cells each). 1: there is one and start < end; 0: none, or an empty
  * one; -1: malformed (one without the other, another length, end before start).

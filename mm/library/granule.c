@@ -11,6 +11,7 @@
 #include "mm/frames_fast.h"
 #include "mm/heap.h"
 #include "mm/init.h"
+#include "mm/numa.h"
 #include "mm/pgtable.h"
 
 /* The public header repeats what the rooms define, so that it can stand alone: the compiler compares. */
@@ -122,6 +123,8 @@ int gr_init(const struct gr_config *c)
 	if (err)
 		return refuse(err, c->dtb && fdt.error ? fdt.error : mm_strerror(err));
 	mm_init(&config, &up);
+	if (c->dtb)
+		numa_read_distances(&frames, &fdt);
 	err = frames_cpu_start(&frames, 0, 0);
 	if (err)
 		return refuse(err, "no page for the boot CPU's cache");

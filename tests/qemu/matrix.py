@@ -394,6 +394,23 @@ def numa(nodes, ram, smp):
 machine_row("numa-2", "BT5", "Two NUMA nodes: QEMU names the higher bank first.", numa(2, GIB, 4))
 machine_row("numa-4", "BT5", "Four NUMA nodes, eight CPUs, across 4 GiB.", numa(4, 8 * GIB, 8), suites=LIGHT)
 
+
+def numa_far(sizes, distances):
+    """Nodes of some GiB with a CPU each; distances: {(node, node): distance}, for both directions."""
+    extra = []
+    for n, size in enumerate(sizes):
+        extra += ["-object", "memory-backend-ram,id=n%d,size=%dG,reserve=off" % (n, size), "-numa",
+                  "node,nodeid=%d,cpus=%d,memdev=n%d" % (n, n, n)]
+    for (a, b), far in distances.items():
+        extra += ["-numa", "dist,src=%d,dst=%d,val=%d" % (a, b, far)]
+    return Machine("cortex-a57", 1, len(sizes), sum(sizes) * GIB, extra=extra)
+
+
+machine_row("numa-far", "FX11 BT5", "A request for memory near a node falls back by the distances of the tree.",
+            numa_far((1, 2, 2), {(0, 1): 40, (0, 2): 15, (1, 2): 25}), suites="numa," + LIGHT,
+            want=[r"^numa: 9 distances$", r"# numa: a GiB for node 0 comes from node 2, at distance 15$",
+                  r"# numa: a GiB for node 1 comes from node 1, at distance 10$"])
+
 # ---- the Pixel 6 -----------------------------------------------------------------------------------------------------------------------
 
 PIXEL_MACHINE = Machine("cortex-a76", 2, 8, 9 * GIB, options=("gic-version=3",), extra=(

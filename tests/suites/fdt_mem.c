@@ -482,3 +482,72 @@ TEST(FD22, "stdout-path names the console by path or alias, options cut, in eith
 	CHECK_OR_RETURN(done());
 	CHECK_EQ(fdt_stdout(&fdt), FDT_NONE);
 }
+
+/* A tree with /distance-map: its cells. */
+static bool with_distances(const char *compatible, unsigned cells, const uint32_t *numbers)
+{
+	start(2, 2);
+	fdtw_begin(&w, "distance-map");
+	fdtw_str(&w, "compatible", compatible);
+	fdtw_word(&w, FDTW_PROP);
+	fdtw_word(&w, cells * 4);
+	fdtw_word(&w, fdtw_string(&w, "distance-matrix"));
+	for (unsigned i = 0; i < cells; i++)
+		fdtw_word(&w, numbers[i]);
+	fdtw_end(&w);
+	return done();
+}
+
+/* How many entries there are, or -1. */
+static int distances(void)
+{
+	struct fdt_region_iter it = { 0 };
+	struct fdt_distance d;
+	int n = 0, more;
+
+	while ((more = get_distances(&fdt, &it, &d)) > 0)
+		n++;
+	if (more < 0)
+		CHECK(fdt.error != NULL);
+	return more < 0 ? -1 : n;
+}
+
+TEST(FD23, "the distances between nodes come in tree order; what is no distance is malformed")
+{
+	static const uint32_t numbers[] = { 0, 0, 10, 0, 1, 11, 1, 0, UINT32_MAX, 7, 7, 10 };
+	static const uint32_t bad[][3] = { { 1, 1, 11 }, { 1, 1, 0 }, { 0, 1, 10 }, { 0, 1, 0 } };
+	struct fdt_region_iter it = { 0 };
+	struct fdt_distance d;
+
+	CHECK_OR_RETURN(with_distances("numa-distance-map-v1", ARRAY_SIZE(numbers), numbers));
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_EQ(get_distances(&fdt, &it, &d), 1);
+		CHECK_EQ(d.from, numbers[3 * i]);
+		CHECK_EQ(d.to, numbers[3 * i + 1]);
+		CHECK_EQ(d.distance, numbers[3 * i + 2]);
+	}
+	CHECK_EQ(get_distances(&fdt, &it, &d), 0);
+	CHECK_EQ(get_distances(&fdt, &it, &d), 0);
+	CHECK_EQ(d.from, 7); /* as it was */
+	for (unsigned cells = 10; cells < 12; cells++) {
+		CHECK_OR_RETURN(with_distances("numa-distance-map-v1", cells, numbers));
+		CHECK_EQ(distances(), -1);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		CHECK_OR_RETURN(with_distances("numa-distance-map-v1", 3, bad[i]));
+		CHECK_EQ(distances(), -1);
+	}
+	CHECK_OR_RETURN(with_distances("numa-distance-map-v1", 0, NULL));
+	CHECK_EQ(distances(), 0);
+	CHECK_OR_RETURN(with_distances("numa-distance-map", 3, bad[0]));
+	CHECK_EQ(distances(), 0);
+	start(2, 2);
+	CHECK_OR_RETURN(done());
+	CHECK_EQ(distances(), 0);
+	start(2, 2);
+	fdtw_begin(&w, "distance-map");
+	fdtw_str(&w, "compatible", "numa-distance-map-v1");
+	fdtw_end(&w);
+	CHECK_OR_RETURN(done());
+	CHECK_EQ(distances(), -1);
+}
