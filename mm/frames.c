@@ -339,20 +339,22 @@ void frames_give_batch(struct frames *f, const uint64_t *pa, unsigned n, enum ca
 
 /* ---- free -------------------------------------------------------------------------------------------------------- */
 
-/* No lock is held: the sink may be slow. [B11] */
+/* No lock is held: the sink may be slow. [B11] [DG3] */
 void frames_report(struct frames *f, uint64_t pa, const char *what, int err, const struct frame_info *info,
 		   uintptr_t caller)
 {
+	const char *state = info->role == FRAME_ALLOC ? "allocated" : info->cached ? "cached" : "free";
+
 	__atomic_fetch_add(&f->bad_frees, 1, __ATOMIC_RELAXED);
 	if (info->role == FRAME_ALLOC || info->role == FRAME_FREE)
-		log_error(
-			"frames: bad free of 0x%llx, %s, by 0x%llx: %s (%s block at 0x%llx, order %u, tag %s, %u references)\n",
-			(unsigned long long)pa, what, (unsigned long long)caller, mm_strerror(err),
-			info->role == FRAME_FREE ? "free" : "allocated", (unsigned long long)pfn_to_paddr(info->head).v,
-			info->order, page_tag_name(info->tag), info->ref);
+		log_error("frames: bad free of 0x%llx, %s, by %pB: %s (%s block at 0x%llx, order %u, tag %s (%u), "
+			  "%u references)\n",
+			  (unsigned long long)pa, what, (void *)caller, mm_strerror(err), state,
+			  (unsigned long long)pfn_to_paddr(info->head).v, info->order, page_tag_name(info->tag),
+			  info->tag, info->ref);
 	else
-		log_error("frames: bad free of 0x%llx, %s, by 0x%llx: %s\n", (unsigned long long)pa, what,
-			  (unsigned long long)caller, mm_strerror(err));
+		log_error("frames: bad free of 0x%llx, %s, by %pB: %s\n", (unsigned long long)pa, what, (void *)caller,
+			  mm_strerror(err));
 }
 
 /* A section that was handed out whole may become anything until the lock is ours. False: it did, or must not be freed. */
@@ -399,11 +401,15 @@ noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uin
 	struct buddy *b = frames_bank_of(f, n);
 	char what[24];
 	int err = order > MAX_ORDER ? MM_EINVAL : !IS_ALIGNED(pa, PAGE_SIZE) ? MM_EALIGN : MM_EFOREIGN;
+	bool sensible = err == MM_EFOREIGN;
 
-	while (b && order <= MAX_ORDER && IS_ALIGNED(pa, PAGE_SIZE)) {
-		if (frames_try_free(f, n, order))
+	while (b) {
+		if (sensible && frames_try_free(f, n, order))
 			return MM_OK;
 		frames_query(f, pfn(n), &info);
+		/* Whatever is wrong with the arguments, whose block it is belongs into the line. */
+		if (!sensible)
+			break;
 		err = frames_judge(&info, n, order);
 		/* When all is well now, it has changed in between: somebody else works on this block. Once more. */
 		if (err)

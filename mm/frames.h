@@ -268,6 +268,8 @@ must_check int frames_get(struct frames *f, pfn_t first);
  * may be NULL.
  */
 must_check int frames_put(struct frames *f, pfn_t first, bool *freed);
+/* The same by address, which must be a multiple of 4 KiB (MM_EALIGN). */
+must_check int frames_put_paddr(struct frames *f, paddr_t pa, bool *freed);
 
 /* ---- reserve and watermarks -------------------------------------------------------------------------------------- */
 

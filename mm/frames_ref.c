@@ -50,11 +50,11 @@ int frames_get(struct frames *f, pfn_t first)
 /*
  * Release, and acquire before the block is freed: what the other holders did with it comes before its next owner. The
  * last one may meet somebody who gets a reference at this moment: then it is not the last.
- * [FR2]
+ * [FR2] [DG3]
  */
-int frames_put(struct frames *f, pfn_t first, bool *freed)
+static int put(struct frames *f, uint64_t n, bool *freed, uintptr_t caller)
 {
-	page_word_t *record = record_of(f, first.n);
+	page_word_t *record = record_of(f, n);
 	uint64_t word = record ? __atomic_load_n(record, __ATOMIC_RELAXED) : 0;
 	int err;
 
@@ -68,7 +68,7 @@ int frames_put(struct frames *f, pfn_t first, bool *freed)
 			continue;
 		}
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (frames_try_free(f, first.n, page_word_order(word))) {
+		if (frames_try_free(f, n, page_word_order(word))) {
 			if (freed)
 				*freed = true;
 			return MM_OK;
@@ -76,9 +76,23 @@ int frames_put(struct frames *f, pfn_t first, bool *freed)
 		word = __atomic_load_n(record, __ATOMIC_RELAXED);
 	}
 	/* A mistake: the free finds out which. */
-	err = frames_free_slow(f, frames_address(first.n),
-			       page_word_state(word) == PAGE_ALLOC ? page_word_order(word) : 0, caller_address());
+	err = frames_free_slow(f, frames_address(n), page_word_state(word) == PAGE_ALLOC ? page_word_order(word) : 0,
+			       caller);
 	if (freed)
 		*freed = !err;
 	return err;
+}
+
+int frames_put(struct frames *f, pfn_t first, bool *freed)
+{
+	return put(f, first.n, freed, caller_address());
+}
+
+int frames_put_paddr(struct frames *f, paddr_t pa, bool *freed)
+{
+	if (IS_ALIGNED(pa.v, PAGE_SIZE))
+		return put(f, pa.v >> PAGE_SHIFT, freed, caller_address());
+	if (freed)
+		*freed = false;
+	return frames_free_slow(f, pa.v, 0, caller_address());
 }

@@ -214,7 +214,12 @@ int gr_get_pages(uint64_t pa)
 
 int gr_put_pages(uint64_t pa)
 {
-	return pa & PAGE_MASK ? MM_EALIGN : frames_put(&frames, paddr_to_pfn(paddr(pa)), NULL);
+	return frames_put_paddr(&frames, paddr(pa), NULL);
+}
+
+int gr_tag_name(unsigned tag, const char *name)
+{
+	return page_tag_set_name(tag, name);
 }
 
 int gr_set_reserve(uint64_t n)

@@ -116,6 +116,8 @@ int gr_init(const struct gr_config *config);
 
 /* Owner tags: 0..7 are Granule's, 8..255 the embedder's. */
 #define GR_TAG_USER 8u
+/* Reports call the embedder's tag so from now on; the text is kept, not copied; NULL: "user" again. GR_EINVAL: not an embedder's. */
+int gr_tag_name(unsigned tag, const char *name);
 
 /* 2^order pages, naturally aligned; *pa gets the physical address. GR_ENOMEM, GR_EINVAL. */
 int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa);

@@ -78,15 +78,16 @@ static void no_ram(const struct gr_config *good)
 	check(panicked && begins(panicked, "No RAM regions found"), "a machine without RAM ends in gr_host_panic");
 }
 
-/* Some address inside this kernel's code stands in what was logged: "0x40400..." */
-static bool logged_our_address(void)
+/* The call that was logged last as "by 0x..." or "from 0x..." comes from that function, which is not longer than 4 KiB. */
+static bool logged_call_from(uintptr_t function)
 {
-	for (size_t i = 0; i + 2 < log_length; i++) {
-		uint64_t v = 0;
+	uint64_t v = 0;
 
-		if (log_text[i] != '0' || log_text[i + 1] != 'x')
+	for (size_t i = 0; i + 5 < log_length; i++) {
+		if (!begins(&log_text[i], "by 0x") && !begins(&log_text[i], "from 0x"))
 			continue;
-		for (size_t k = i + 2; k < log_length; k++) {
+		v = 0;
+		for (size_t k = i + (log_text[i] == 'b' ? 5 : 7); k < log_length; k++) {
 			char c = log_text[k];
 
 			if (c >= '0' && c <= '9')
@@ -96,10 +97,8 @@ static bool logged_our_address(void)
 			else
 				break;
 		}
-		if (v >= (uintptr_t)__image_start && v < (uintptr_t)__text_end)
-			return true;
 	}
-	return false;
+	return v > function && v < function + 4096 && v < (uintptr_t)__text_end;
 }
 
 static uint32_t big_endian(const unsigned char *p)
@@ -153,27 +152,54 @@ static void take_and_write_all(const unsigned char *dtb)
 	      "what was written is read back, and all of it is free again");
 }
 
-static void mistakes(void)
+/* Refused with this error, one line that names us and the owner, by every way to free. */
+static __attribute__((noinline)) bool refused(uint64_t pa, int want)
 {
+	const uintptr_t us = (uintptr_t)refused;
+	bool ok;
+
+	log_length = 0;
+	ok = gr_free_page(pa) == want && logged_call_from(us) && logged("tag driver (9)");
+	log_length = 0;
+	ok = gr_free_2m(pa) == want && logged_call_from(us) && logged("tag driver (9)") && ok;
+	log_length = 0;
+	ok = gr_free_pages(pa, 2) == want && logged_call_from(us) && logged("tag driver (9)") && ok;
+	log_length = 0;
+	ok = gr_free_bulk(1, &pa) == want && logged_call_from(us) && logged("tag driver (9)") && ok;
+	return ok;
+}
+
+static __attribute__((noinline)) void mistakes(void)
+{
+	const uintptr_t us = (uintptr_t)mistakes;
 	uint64_t pa;
 	struct gr_stats before, after;
 
-	check(gr_alloc_pages(3, GR_ZERO, GR_TAG_USER, &pa) == GR_OK, "eight zeroed pages");
+	check(gr_tag_name(GR_TAG_USER - 1, "mine") == GR_EINVAL && gr_tag_name(256, "mine") == GR_EINVAL &&
+		      gr_tag_name(9, "driver") == GR_OK,
+	      "a tag of the embedder's own has a name");
+	check(gr_alloc_pages(3, GR_ZERO, 9, &pa) == GR_OK, "eight zeroed pages");
 	gr_get_stats(&before);
+	check(refused(pa, GR_EORDER), "a wrong order is refused, and the line names the embedder's caller and tag");
+	check(refused(pa + 4096, GR_EINTERIOR), "an inner page is refused");
+	check(refused(pa + 1, GR_EALIGN), "an odd address is refused");
 	log_length = 0;
-	check(gr_free_pages(pa, 2) == GR_EORDER && logged("another order") && logged_our_address(),
-	      "a wrong order is refused, and the line names the embedder's caller");
-	check(gr_free_pages(pa + 4096, 0) == GR_EINTERIOR, "an inner page is refused");
-	check(gr_free_pages(pa + 1, 3) == GR_EALIGN, "an odd address is refused");
-	check(gr_free_pages(0x1000, 0) == GR_EFOREIGN, "an address without RAM is refused");
-	check(gr_free_pages((uintptr_t)__image_start, 0) == GR_ERESERVED, "the kernel's own image is refused");
+	check(gr_put_pages(pa + 1) == GR_EALIGN && logged_call_from(us), "also as the last reference");
+	log_length = 0;
+	check(gr_free_pages(0x1000, 0) == GR_EFOREIGN && logged_call_from(us), "an address without RAM is refused");
+	log_length = 0;
+	check(gr_free_pages((uintptr_t)__image_start, 0) == GR_ERESERVED && logged_call_from(us),
+	      "the kernel's own image is refused");
 	gr_get_stats(&after);
 	check(before.free_pages == after.free_pages, "and nothing changed");
 	check(gr_free_pages(pa, 3) == GR_OK, "the right order is accepted");
 	check(gr_free_pages(pa, 3) == GR_EDOUBLE, "a double free is refused");
+	check(gr_alloc_pages(3, 0, 9, &pa) == GR_OK && gr_put_pages(pa) == GR_OK, "the last reference frees");
+	log_length = 0;
+	check(gr_put_pages(pa) == GR_EDOUBLE && logged_call_from(us), "once");
 }
 
-static void heap(void)
+static __attribute__((noinline)) void heap(void)
 {
 	char *mine = kmalloc(40), *theirs = gr_kmalloc(40);
 
@@ -181,7 +207,7 @@ static void heap(void)
 	      "two kmallocs live side by side");
 	check(gr_kfree(theirs) == GR_OK, "an object goes back");
 	log_length = 0;
-	check(gr_kfree(theirs) == GR_EDOUBLE && logged_our_address(),
+	check(gr_kfree(theirs) == GR_EDOUBLE && logged_call_from((uintptr_t)heap),
 	      "twice is an error that names the embedder's caller");
 	check(gr_kfree(mine) == GR_EFOREIGN, "the embedder's own object is foreign");
 	check(use_names() == 0, "the optional names work where the embedder has none of its own");

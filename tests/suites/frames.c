@@ -338,7 +338,7 @@ TEST(B11, "the line of a bad free names page, order, owner, and the caller")
 	CHECK_EQ(bad_free(f.n, 1), MM_EORDER);
 	CHECK(contains(world_line, "0x40000000, order 1, by 0x"));
 	CHECK(contains(world_line, mm_strerror(MM_EORDER)));
-	CHECK(contains(world_line, "allocated block at 0x40000000, order 2, tag stack, 1 references"));
+	CHECK(contains(world_line, "allocated block at 0x40000000, order 2, tag stack (4), 1 references"));
 	for (by = world_line; memcmp(by, "by 0x", 5) != 0; by++)
 		;
 	for (by += 5; (*by >= '0' && *by <= '9') || (*by >= 'a' && *by <= 'f'); by++)
