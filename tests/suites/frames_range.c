@@ -403,7 +403,7 @@ TEST(FX5, "a range whose k-th block must not be freed is refused for every k, wi
 		CHECK_OR_RETURN(page != NULL);
 		page->ref = 2;
 		CHECK_EQ(bad_free(n, 0x5b), MM_EBUSY);
-		CHECK(contains(world_line, "tag heap, 2 references"));
+		CHECK(contains(world_line, "tag heap (2), 2 references"));
 		page->ref = 0;
 		CHECK_EQ(bad_free(n, 0x5b), MM_EBUSY);
 		page->ref = 1;
