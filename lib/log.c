@@ -13,6 +13,8 @@
 #define REC_LEVEL 0x0f
 #define REC_SEEN 0x10
 
+bool log_drops_verbose;
+
 static uint8_t ring[RING_SIZE];
 static struct {
 	uint32_t head; /* next byte to write */
@@ -173,6 +175,7 @@ void log_set_verbose(bool on)
 
 	state.verbose = on;
 	state.verbose_decided = true;
+	log_drops_verbose = !on;
 	replay();
 	log_unlock(flags);
 }

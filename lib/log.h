@@ -28,7 +28,13 @@ void log_vprintf(enum log_level level, const char *fmt, va_list ap);
 
 #define log_error(...) log_printf(LOG_ERROR, __VA_ARGS__)
 #define log_info(...) log_printf(LOG_INFO, __VA_ARGS__)
-#define log_verbose(...) log_printf(LOG_VERBOSE, __VA_ARGS__)
+/* Arguments are not evaluated when nobody will ever see the line: callers on warm paths pay for a test only. */
+#define log_verbose(...)                                      \
+	do {                                                  \
+		if (unlikely(!log_drops_verbose))             \
+			log_printf(LOG_VERBOSE, __VA_ARGS__); \
+	} while (0)
+extern bool log_drops_verbose; /* log_set_verbose(false) was the last word */
 
 /* Whether verbose lines are shown from now on (and in the replay of the ring). Until the first call it is undecided:
  * verbose lines are kept even where there is a sink, and shown by log_set_verbose(true). */
