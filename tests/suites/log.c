@@ -14,6 +14,7 @@
 #define log_set_sink tested_log_set_sink
 #define log_sink tested_log_sink
 #define log_set_lock tested_log_set_lock
+#define log_drops_verbose tested_log_drops_verbose
 #include "lib/log.c" // NOLINT(bugprone-suspicious-include)
 
 static char seen[32768];
@@ -40,6 +41,7 @@ static void fresh_log(void)
 	forget();
 	memset(&state, 0, sizeof(state));
 	memset(ring, 0xa5, sizeof(ring));
+	log_drops_verbose = false;
 }
 
 static bool saw(const char *want)
