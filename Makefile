@@ -116,6 +116,8 @@ BOOT_S := $(wildcard boot/*.S)
 SUITES := $(wildcard tests/suites/*.c)
 # Reference models that suites, fuzzers and proofs compare with, and the enumeration of all states.
 MODEL_C := $(wildcard tests/model/*.c) tests/proof/enumerate.c
+# The packing benchmark without its program and without what records in the kernel.
+PACKING_C := $(filter-out %/main.c %/record.c %/record_load.c,$(wildcard tests/bench/packing/*.c))
 
 KERNEL_SRC := $(BOOT_S) $(BOOT_C) $(ARCH_S) $(ARCH_C) $(MM_C) $(LIB_C) $(SUITES) $(MODEL_C)
 ifeq ($(VARIANT),trace)
@@ -292,7 +294,7 @@ ANY_TEST := ^TEST(_ON)?\(
 HOST_TEST := ^TEST\(|^TEST_ON\((TAP_HOST|TAP_BOTH)
 HOST_SUITES := $(if $(SUITES),$(shell grep -lE '$(HOST_TEST)' $(SUITES)))
 SUITE_HELPERS := $(if $(SUITES),$(shell grep -LE '$(ANY_TEST)' $(SUITES)))
-HOST_CODE := $(LIB_C) $(MM_C) $(ARCH_PURE) $(BOOT_PURE) $(HOST_ARCH_C) $(SUITE_HELPERS) $(MODEL_C) \
+HOST_CODE := $(LIB_C) $(MM_C) $(ARCH_PURE) $(BOOT_PURE) $(HOST_ARCH_C) $(SUITE_HELPERS) $(MODEL_C) $(PACKING_C) \
 	$(filter-out $(HOST_MAIN_C),$(HOST_TEST_C))
 SUITE_NAMES := $(if $(SUITE),$(SUITE),$(basename $(notdir $(HOST_SUITES))))
 
@@ -385,6 +387,7 @@ debug: all
 	$(Q)DEBUG=1 tools/run $(BUILD)/granule.img $(WORDS)
 
 include tests/bench/bench.mk
+include tests/bench/packing/packing.mk
 
 # ---- fuzzing --------------------------------------------------------------------------------------------------------------
 
@@ -516,6 +519,7 @@ help:
 	@echo 'make prove              every state of small machines, every operation, against the reference model'
 	@echo 'make storeset           which cache lines CPUs share that allocate and free, watched in QEMU'
 	@echo 'make bench              counts every benchmark row in QEMU beside its target; build/bench.json (docs/benchmarks.md)'
+	@echo 'make packing            how much free memory stays in whole 2 MiB, against a LIFO buddy; build/packing.json'
 	@echo 'make bench-host         the same operations on this machine, in nanoseconds'
 	@echo 'make bench-docs plots   writes the tables and the plots of docs/benchmarks.md anew'
 	@echo 'make ratchet-update     commits make test to the counts of today'

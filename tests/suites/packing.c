@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The packing benchmark's own parts, on the host: the textbook buddy that it measures against, the account that it measures
+ * with, and the recorded trace. What comes of it is `make packing`.
+ */
+#define SUITE "packing"
+#include "lib/tap.h"
+
+#if __STDC_HOSTED__
+
+#include "lib/string.h"
+#include "tests/bench/packing/lifo_buddy.h"
+#include "tests/bench/packing/player.h"
+#include "tests/bench/packing/replay.h"
+#include "tests/bench/packing/subjects.h"
+#include "tests/bench/packing/traces.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define START SECTION_PAGES
+
+static uint64_t chance(uint64_t *seed)
+{
+	uint64_t z = (*seed += 0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* ---- the textbook buddy ------------------------------------------------------------------------------------------ */
+
+#define SMALL 1024
+
+static struct lifo_frame frames[SMALL];
+static struct lifo_buddy buddy;
+
+static uint64_t take(unsigned order)
+{
+	uint64_t n = UINT64_MAX;
+
+	CHECK_EQ(lifo_alloc(&buddy, order, &n), MM_OK);
+	return n - START;
+}
+
+static void give(uint64_t n, unsigned order)
+{
+	CHECK_EQ(lifo_free(&buddy, START + n, order), MM_OK);
+}
+
+static void make_small(uint64_t pages, unsigned max_order)
+{
+	memset(frames, 0xa5, sizeof(frames));
+	CHECK_EQ(lifo_init(&buddy, frames, START, SMALL, max_order), MM_OK);
+	CHECK_EQ(lifo_add_memory(&buddy, START, pages), MM_OK);
+	CHECK_EQ(lifo_validate(&buddy), MM_OK);
+}
+
+TEST_ON(TAP_HOST, PK1, "the reference splits down and gives out what was freed last")
+{
+	make_small(16, 4);
+	CHECK_EQ(take(0), 0);
+	/* 1, 2-3, 4-7 and 8-15 are left. */
+	for (unsigned order = 0; order <= 4; order++)
+		CHECK_EQ(lifo_count_blocks(&buddy, order), order < 4);
+	CHECK_EQ(take(1), 2);
+	CHECK_EQ(take(0), 1);
+	CHECK_EQ(take(0), 4);
+	CHECK_EQ(take(0), 5);
+	CHECK_EQ(take(0), 6);
+	give(1, 0);
+	give(5, 0);
+	CHECK_EQ(buddy.free_pages, 16 - 5 + 0);
+	/* 7, 1, 5 are free: the last one first. */
+	CHECK_EQ(take(0), 5);
+	CHECK_EQ(take(0), 1);
+	CHECK_EQ(take(0), 7);
+	CHECK_EQ(lifo_validate(&buddy), MM_OK);
+}
+
+TEST_ON(TAP_HOST, PK1, "the reference merges while the buddy is free, up to its largest order")
+{
+	make_small(64, 4);
+	CHECK_EQ(lifo_count_blocks(&buddy, 4), 4);
+	for (unsigned i = 0; i < 64; i++)
+		(void)take(0);
+	CHECK_EQ(buddy.free_pages, 0);
+	for (unsigned i = 0; i < 64; i += 2)
+		give(i, 0);
+	CHECK_EQ(lifo_count_blocks(&buddy, 0), 32);
+	give(17, 0);
+	CHECK_EQ(lifo_count_blocks(&buddy, 1), 1);
+	give(19, 0);
+	CHECK_EQ(lifo_count_blocks(&buddy, 2), 1);
+	for (unsigned i = 1; i < 64; i += 2)
+		if (i != 17 && i != 19)
+			give(i, 0);
+	CHECK_EQ(lifo_count_blocks(&buddy, 4), 4);
+	CHECK_EQ(buddy.free_pages, 64);
+	CHECK_EQ(lifo_validate(&buddy), MM_OK);
+}
+
+TEST_ON(TAP_HOST, PK1, "the reference refuses bad arguments and bad frees, and changes nothing")
+{
+	uint64_t n;
+
+	CHECK_EQ(lifo_init(&buddy, frames, START + 1, SMALL, 4), MM_EALIGN);
+	CHECK_EQ(lifo_init(&buddy, frames, START, 0, 4), MM_EINVAL);
+	CHECK_EQ(lifo_init(&buddy, frames, START, SMALL, MAX_ORDER + 1), MM_EINVAL);
+	CHECK_EQ(lifo_init(&buddy, frames, START, UINT32_MAX, 4), MM_ERANGE);
+	make_small(40, 4);
+	CHECK_EQ(lifo_add_memory(&buddy, START + 39, 2), MM_EEXIST);
+	CHECK_EQ(lifo_add_memory(&buddy, START - 1, 2), MM_ERANGE);
+	CHECK_EQ(lifo_add_memory(&buddy, START + SMALL - 1, 2), MM_ERANGE);
+	CHECK_EQ(lifo_alloc(&buddy, 5, &n), MM_EINVAL);
+	CHECK_EQ(lifo_alloc(&buddy, 3, &n), MM_OK);
+	CHECK_EQ(lifo_free(&buddy, n + 1, 0), MM_EINTERIOR);
+	CHECK_EQ(lifo_free(&buddy, n, 2), MM_EORDER);
+	CHECK_EQ(lifo_free(&buddy, START + 40, 0), MM_EFOREIGN);
+	CHECK_EQ(lifo_free(&buddy, START - 1, 0), MM_EFOREIGN);
+	CHECK_EQ(lifo_free(&buddy, START + SMALL, 0), MM_EFOREIGN);
+	CHECK_EQ(lifo_free(&buddy, n, 3), MM_OK);
+	CHECK_EQ(lifo_free(&buddy, n, 3), MM_EDOUBLE);
+	CHECK_EQ(lifo_free(&buddy, n + 1, 0), MM_EDOUBLE);
+	CHECK_EQ(buddy.free_pages, 40);
+	for (unsigned i = 0; i < 2; i++)
+		(void)take(4);
+	CHECK_EQ(lifo_alloc(&buddy, 4, &n), MM_ENOMEM);
+	CHECK_EQ(lifo_validate(&buddy), MM_OK);
+}
+
+TEST_ON(TAP_HOST, PK2, "the reference is valid after each of 20000 random operations, and finds each damage")
+{
+	struct {
+		uint64_t n;
+		unsigned order;
+	} block[SMALL];
+	unsigned blocks = 0;
+	uint64_t seed = 7;
+
+	make_small(SMALL - 37, 7);
+	for (unsigned i = 0; i < 20000; i++) {
+		unsigned order = chance(&seed) % 4, k;
+
+		if (chance(&seed) % 2 && lifo_alloc(&buddy, order, &block[blocks].n) == MM_OK) {
+			block[blocks++].order = order;
+		} else if (blocks) {
+			k = (unsigned)(chance(&seed) % blocks);
+			CHECK_EQ(lifo_free(&buddy, block[k].n, block[k].order), MM_OK);
+			block[k] = block[--blocks];
+		}
+		CHECK_OR_RETURN(lifo_validate(&buddy) == MM_OK);
+	}
+	CHECK(blocks > 0);
+
+	/* Every field of every record and every head is changed in turn. Links of what is in no list are nobody's. */
+	for (unsigned i = 0; i < SMALL; i++) {
+		const struct lifo_frame good = frames[i];
+
+		for (unsigned field = 0; field < 4; field++) {
+			bool linked = good.state == LIFO_FREE, sized = linked || good.state == LIFO_USED;
+
+			if ((field < 2 && !linked) || (field == 3 && !sized))
+				continue;
+			if (field == 0)
+				frames[i].next = good.next == LIFO_NONE ? i : LIFO_NONE;
+			else if (field == 1)
+				frames[i].prev = good.prev == LIFO_NONE ? i : LIFO_NONE;
+			else if (field == 2)
+				frames[i].state = good.state == LIFO_INSIDE ? LIFO_USED : LIFO_INSIDE;
+			else
+				frames[i].order ^= 1;
+			CHECK_EQ(lifo_validate(&buddy), MM_ECORRUPT);
+			frames[i] = good;
+		}
+	}
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		uint32_t good = buddy.head[order];
+
+		buddy.head[order] = good == LIFO_NONE ? 0 : LIFO_NONE;
+		CHECK_EQ(lifo_validate(&buddy), MM_ECORRUPT);
+		buddy.head[order] = good;
+	}
+	buddy.free_pages++;
+	CHECK_EQ(lifo_validate(&buddy), MM_ECORRUPT);
+	buddy.free_pages--;
+	CHECK_EQ(lifo_validate(&buddy), MM_OK);
+}
+
+/* ---- the player -------------------------------------------------------------------------------------------------- */
+
+#define SOME_PAGES (MIB(64) >> PAGE_SHIFT)
+
+static struct subject make_subject(unsigned which)
+{
+	return which < 2 ? subject_granule(START, SOME_PAGES, which)
+			 : subject_lifo(START, SOME_PAGES, which == 2 ? MAX_ORDER : 10);
+}
+
+TEST_ON(TAP_HOST, PK3,
+	"all allocators play the same trace: every request is granted, and their free blocks are the account's")
+{
+	for (unsigned t = 0; t < n_traces; t++) {
+		uint64_t digest = 0, requests = 0;
+
+		for (unsigned which = 0; which < 4; which++) {
+			struct subject s = make_subject(which);
+			struct player p;
+			struct packing packing;
+
+			player_init(&p, &s, traces[t].name, START, SOME_PAGES, trace_blocks(SOME_PAGES));
+			player_give(&p, START, SOME_PAGES);
+			traces[t].play(&p, 5);
+			/* Ends the program when the allocator's blocks are not what the account says, or its lists are wrong. */
+			player_check(&p);
+			packing = player_packing(&p);
+			CHECK_EQ(player_probe_2m(&p), packing.whole_2m);
+			player_check(&p);
+			CHECK(p.requests > SOME_PAGES / 2);
+			CHECK_EQ(p.failures, 0);
+			if (which == 0) {
+				digest = p.digest;
+				requests = p.requests;
+			}
+			CHECK_EQ(p.digest, digest);
+			CHECK_EQ(p.requests, requests);
+			player_end(&p);
+		}
+	}
+}
+
+/* An allocator that answers what it is told. */
+static struct liar {
+	uint64_t answer;
+	bool grants, frees, valid;
+	uint64_t blocks[MAX_ORDER + 1];
+} liar;
+
+static bool liar_give(void *state, uint64_t start, uint64_t pages)
+{
+	(void)state;
+	(void)start;
+	(void)pages;
+	return true;
+}
+
+static bool liar_alloc(void *state, unsigned cpu, unsigned order, uint64_t *n)
+{
+	(void)state;
+	(void)cpu;
+	(void)order;
+	*n = liar.answer;
+	return liar.grants;
+}
+
+static bool liar_free(void *state, unsigned cpu, uint64_t n, unsigned order)
+{
+	(void)state;
+	(void)cpu;
+	(void)n;
+	(void)order;
+	return liar.frees;
+}
+
+static void liar_drain(void *state)
+{
+	(void)state;
+}
+
+static uint64_t liar_count(void *state, uint64_t blocks[MAX_ORDER + 1])
+{
+	(void)state;
+	memcpy(blocks, liar.blocks, sizeof(liar.blocks));
+	return 0;
+}
+
+static bool liar_validate(void *state)
+{
+	(void)state;
+	return liar.valid;
+}
+
+static void make_liar(struct player *p)
+{
+	const struct subject s = { NULL,       10,	   liar_give,	  liar_alloc, liar_free,
+				   liar_drain, liar_count, liar_validate, liar_drain };
+
+	liar = (struct liar){ .answer = START, .grants = true, .frees = true, .valid = true };
+	player_init(p, &s, "liar", START, 4096, 64);
+	player_give(p, START, 2048);
+}
+
+static struct player told;
+
+static void overlap(void)
+{
+	(void)player_alloc(&told, 0, 0, 2);
+	liar.answer = START + 2;
+	(void)player_alloc(&told, 0, 1, 1);
+}
+
+static void unaligned(void)
+{
+	liar.answer = START + 1;
+	(void)player_alloc(&told, 0, 0, 1);
+}
+
+static void no_memory(void)
+{
+	liar.answer = START + 2048;
+	(void)player_alloc(&told, 0, 0, 0);
+}
+
+static void outside(void)
+{
+	liar.answer = START - 1;
+	(void)player_alloc(&told, 0, 0, 0);
+}
+
+static void refused(void)
+{
+	(void)player_alloc(&told, 0, 0, 0);
+	liar.frees = false;
+	player_free(&told, 0, 0);
+}
+
+static void freed_twice(void)
+{
+	(void)player_alloc(&told, 0, 0, 0);
+	player_free(&told, 0, 0);
+	player_free(&told, 0, 0);
+}
+
+static void allocated_twice(void)
+{
+	(void)player_alloc(&told, 0, 0, 0);
+	liar.answer++;
+	(void)player_alloc(&told, 0, 0, 0);
+}
+
+static void other_blocks(void)
+{
+	liar.blocks[10] = 1;
+	player_check(&told);
+}
+
+static void invalid(void)
+{
+	liar.blocks[10] = 2;
+	liar.valid = false;
+	player_check(&told);
+}
+
+static void nothing(void)
+{
+	liar.blocks[10] = 2;
+	player_check(&told);
+}
+
+/* The status of a process that does it, silently. */
+static int status_of(void (*fn)(void))
+{
+	int status = -1;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(3);
+		fn();
+		_exit(0);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_ON(TAP_HOST, PK3, "an allocator that lies ends the benchmark")
+{
+	void (*const lies[])(void) = { overlap,	    unaligned,	     no_memory,	   outside, refused,
+				       freed_twice, allocated_twice, other_blocks, invalid };
+
+	make_liar(&told);
+	CHECK_EQ(status_of(nothing), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++)
+		CHECK_EQ(status_of(lies[i]), 2);
+	player_end(&told);
+}
+
+TEST_ON(TAP_HOST, PK4, "the account counts whole 2 MiB, whole 1 GiB and the largest block")
+{
+	struct packing k;
+	struct player p;
+
+	make_liar(&p);
+	/* 2048 frames of 4096 are memory: four whole 2 MiB, the largest block is 8 MiB. */
+	k = player_packing(&p);
+	CHECK(k.free_pages == 2048 && k.whole_2m == 4 && k.whole_1g == 0 && k.largest == 11);
+	CHECK(packing_share_2m(&k) == 1.0 && packing_share_1g(&k) == 0.0);
+	liar.answer = START + 512 + 511;
+	CHECK(player_alloc(&p, 0, 0, 0));
+	k = player_packing(&p);
+	CHECK(k.free_pages == 2047 && k.whole_2m == 3 && k.largest == 10);
+	CHECK(packing_share_2m(&k) == 3.0 * 512 / 2047);
+	liar.answer = START + 1024;
+	CHECK(player_alloc(&p, 0, 1, 10));
+	k = player_packing(&p);
+	CHECK(k.free_pages == 1023 && k.whole_2m == 1 && k.largest == 9);
+	liar.answer = START;
+	CHECK(player_alloc(&p, 0, 2, 9));
+	k = player_packing(&p);
+	/* 256, 128, ... 1 of the 511 that are left. */
+	CHECK(k.free_pages == 511 && k.whole_2m == 0 && k.largest == 8);
+	for (uint32_t i = 0; i < 3; i++)
+		player_free(&p, 0, i);
+	k = player_packing(&p);
+	CHECK(k.free_pages == 2048 && k.whole_2m == 4 && k.largest == 11);
+	/* What the allocator itself says: two blocks of 4 MiB. */
+	liar.blocks[10] = 2;
+	k = player_packing_undrained(&p);
+	CHECK(k.free_pages == 2048 && k.whole_2m == 4 && k.whole_1g == 0 && k.largest == 10);
+	player_check(&p);
+	player_end(&p);
+
+	/* A whole GiB, with the shipped allocator: memory of two, a frame of the second is used. */
+	struct subject s = subject_granule(START, 2 * SECTION_PAGES, true);
+
+	player_init(&p, &s, "granule", START, 2 * SECTION_PAGES, 4);
+	player_give(&p, START, 2 * SECTION_PAGES);
+	k = player_packing(&p);
+	CHECK(k.whole_1g == 2 && k.largest == MAX_ORDER && packing_share_1g(&k) == 1.0);
+	CHECK(player_alloc(&p, 1, 0, 0));
+	k = player_packing(&p);
+	CHECK(k.whole_1g == 1 && k.whole_2m == 1023 && k.largest == MAX_ORDER);
+	/* The CPU's cache holds a batch less one: its frames are free, and in no block of 2 MiB. */
+	k = player_packing_undrained(&p);
+	CHECK(k.whole_1g == 1 && k.whole_2m == 1023 && k.free_pages == 2 * SECTION_PAGES - 1);
+	player_free(&p, 0, 0);
+	/* All is free, but the caches of two CPUs hold some of it. */
+	CHECK_EQ(player_packing(&p).whole_1g, 2);
+	CHECK_EQ(player_packing_undrained(&p).whole_1g, 1);
+	player_check(&p);
+	CHECK_EQ(player_packing_undrained(&p).whole_1g, 2);
+	player_end(&p);
+}
+
+/* ---- the recorded trace ------------------------------------------------------------------------------------------ */
+
+/* 2048 frames; blocks 0 (order 0), 1, 2, 3 (order 1); CPU 40 (0 here); 2 is freed, 3, then 0; three of order 0. */
+static const char good_trace[] = "granule packing trace 1: frames 262144+2048, 40 blocks, 43 events\n"
+				 "\x03\x80\x80\x10\x80\x10" /* give 0x40000 + 2048 */
+				 "\x00"			    /* order 0: block 0 */
+				 "\x84\x02"		    /* order 1, three times: blocks 1, 2, 3 */
+				 "\xa2\x01"		    /* CPU 40 */
+				 "\x11"			    /* free 2 */
+				 "\x09"			    /* free 3 */
+				 "\x15"			    /* free 0 */
+				 "\x80\x23"		    /* order 0, 36 times: 0, 3, 2, 4 ... */
+	;
+#define GOOD_BYTES (sizeof(good_trace) - 1)
+
+static struct player replayed;
+static unsigned samples;
+
+static void count_sample(struct player *p, const char *name)
+{
+	(void)p;
+	samples += !strcmp(name, "sample");
+}
+
+static bool replay(const void *file, size_t bytes)
+{
+	struct subject s = subject_lifo(START, SECTION_PAGES, 10);
+	struct recording r;
+	bool good;
+
+	if (!replay_open(&r, file, bytes)) {
+		s.end(s.state);
+		return false;
+	}
+	player_init(&replayed, &s, "lifo", r.start, r.pages, r.blocks);
+	replayed.point = count_sample;
+	samples = 0;
+	good = replay_play(&r, &replayed);
+	player_check(&replayed);
+	player_end(&replayed);
+	return good;
+}
+
+TEST_ON(TAP_HOST, PK5, "a recorded trace is played event by event")
+{
+	CHECK(replay(good_trace, GOOD_BYTES));
+	CHECK_EQ(replayed.requests, 40);
+	CHECK_EQ(replayed.failures, 0);
+	CHECK_EQ(replayed.total_pages, 2048);
+	CHECK_EQ(replayed.free_pages, 2048 - 36 - 2);
+	/* No more samples than events. */
+	CHECK_EQ(samples, 43);
+}
+
+TEST_ON(TAP_HOST, PK5, "a trace that is cut off anywhere, or names what is not there, is refused")
+{
+	char file[GOOD_BYTES];
+
+	for (size_t n = 0; n < GOOD_BYTES; n++)
+		CHECK(!replay(good_trace, n));
+	/* One event more than the head says; a free of a block beyond the last; an unknown record; more blocks than there are. */
+	memcpy(file, good_trace, GOOD_BYTES);
+	file[GOOD_BYTES - 1] = 0x24;
+	CHECK(!replay(file, GOOD_BYTES));
+	memcpy(file, good_trace, GOOD_BYTES);
+	file[GOOD_BYTES - 3] = 0x51;
+	CHECK(!replay(file, GOOD_BYTES));
+	file[GOOD_BYTES - 3] = 0x0b;
+	CHECK(!replay(file, GOOD_BYTES));
+	memcpy(file, good_trace, GOOD_BYTES);
+	file[GOOD_BYTES - 1] = 0x7f;
+	CHECK(!replay(file, GOOD_BYTES));
+}
+
+#endif
