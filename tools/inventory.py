@@ -28,7 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 INVENTORY = "docs/behavior-inventory.md"
 ID = r"[A-Z]{1,3}\d+[a-z]?"
-SOURCE_GLOBS = ["lib/*.[chS]", "mm/*.[chS]", "mm/*/*.[chS]", "arch/*.h", "arch/*/*.[chS]", "boot/*.[chS]", "boot/*/*.[chS]", "linker.ld"]
+SOURCE_GLOBS = ["lib/*.[chS]", "mm/*.[chS]", "mm/*/*.[chS]", "arch/*.h", "arch/*/*.[chS]", "boot/*.[chS]", "boot/*/*.[chS]", "linker.ld",
+                "tests/bench/packing/*.[ch]"]
 # Code that runs where the recorder is not, and is compiled without hooks; a linker script has no functions at all.
 UNHOOKED = {"arch/aarch64/mmu_on.c"}
 ROW = re.compile(r"^\|\s*(%s)\s*\|(.*)\|\s*$" % ID)

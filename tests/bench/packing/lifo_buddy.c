@@ -121,6 +121,7 @@ static bool inside_free(const struct lifo_buddy *b, uint32_t i)
 	return false;
 }
 
+/* [PK1] */
 int lifo_free(struct lifo_buddy *b, uint64_t n, unsigned order)
 {
 	uint32_t i;

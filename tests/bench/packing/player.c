@@ -67,6 +67,7 @@ static void digest(struct player *p, uint64_t word)
 	p->digest = (p->digest ^ word) * UINT64_C(0x100000001b3);
 }
 
+/* [PK3] */
 void player_give(struct player *p, uint64_t start, uint64_t pages)
 {
 	if (start < p->start || pages > p->pages || start - p->start > p->pages - pages)
@@ -99,6 +100,7 @@ bool player_alloc(struct player *p, unsigned cpu, uint32_t number, unsigned orde
 	return true;
 }
 
+/* [PK3] */
 void player_free(struct player *p, unsigned cpu, uint32_t number)
 {
 	struct player_block *b = &p->block[number];
@@ -187,6 +189,7 @@ struct packing player_packing(const struct player *p)
 	return out;
 }
 
+/* [PK4] */
 struct packing player_packing_undrained(struct player *p)
 {
 	struct packing out = { .free_pages = p->free_pages, .largest = -1 };
@@ -203,7 +206,7 @@ struct packing player_packing_undrained(struct player *p)
 	return out;
 }
 
-/* [PK4] */
+/* [PK3] */
 void player_check(struct player *p)
 {
 	uint64_t want[MAX_ORDER + 1], got[MAX_ORDER + 1];

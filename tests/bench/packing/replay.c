@@ -12,6 +12,7 @@ enum other { OTHER_GIVE, OTHER_AGAIN };
 #define HEAD_MAX 128
 #define NUMBER_BITS 7
 
+/* [PK5] */
 bool replay_open(struct recording *r, const uint8_t *file, size_t bytes)
 {
 	unsigned long long start, pages, events;
