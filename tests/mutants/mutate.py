@@ -20,7 +20,7 @@ processor time, many times what the test needs, so a busy machine kills nobody.
 
 The score is killed / (killed + survived). tests/mutants/survivors.txt lists survivors with the reason why no test can tell them
 from the original; they count as survivors all the same. An entry is one or more lines `FILE :: FUNCTION :: MUTATION :: LINE`, as the
-report prints them, and the reason in indented lines below.
+report prints them, and the reason in indented lines below. They are tried with the short tests only.
 
 The exit status is 1 when the score is below --floor percent, and on a complete run also when a survivor is not listed or a listed
 mutant does not exist any more; 2 when the tests fail without any mutant. Results: build/mutants.json and standard output.
@@ -54,6 +54,7 @@ FAILED = re.compile(rb"(?:not ok\b|Bail out!)")
 FAILED_CHECK = re.compile(rb"# \S+:\d+: failed: ")
 LONG = 0.5  # seconds: a test that takes longer runs last, and not under sanitizers
 OUTPUT_LIMIT = 64 << 20
+MEMORY_LIMIT = 3 << 30  # bytes resident; tests that pass use a third of it at most
 SURVIVED, KILLED, EQUIVALENT, DUPLICATE, STILLBORN = "survived", "killed", "equivalent", "duplicate", "did not compile"
 
 
@@ -88,24 +89,47 @@ def make_config():
 # ---- running a test program ------------------------------------------------------------------------------------------------
 
 
+class Ended:
+    """How a test program ended: why its tests fail, or None; what it used."""
+
+    def __init__(self, why, seconds, memory):
+        self.why, self.seconds, self.memory = why, seconds, memory
+
+
+def resident(pid):
+    """Bytes, or 0 when it has ended."""
+    try:
+        with open("/proc/%d/statm" % pid, encoding="ascii") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
 def run_tests(program, names, seconds, healthy=False):
-    """Why the tests `names` of the program fail, or None. seconds: of processor time that are far more than enough."""
+    """Runs the tests `names` of the program. seconds: of processor time that are far more than enough."""
     limit = int(seconds) + 1
     child = subprocess.Popen(["/bin/sh", "-c", "ulimit -c 0; ulimit -t %d; exec \"$@\"" % limit, "sh", program] + names,
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    slept = threading.Event()
+    forced, over = [], threading.Event()
 
-    def end(event=None):
-        if event:
-            event.set()
+    def end(why):
+        forced.append(why)
         try:
             os.killpg(child.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
 
-    # Asleep, it uses no processor time.
-    timer = threading.Timer(60 + 10 * limit, end, (slept,))
-    timer.start()
+    def watch():
+        """Sleep takes no processor time, and a machine has only so much memory."""
+        begin = time.monotonic()
+        while not over.wait(0.1):
+            if resident(child.pid) > MEMORY_LIMIT:
+                return end("memory without end")
+            if time.monotonic() - begin > 60 + 20 * limit:
+                return end("hang, asleep")
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     why, size, planned, seen, current = None, 0, None, 0, ""
     with child.stdout:
         for line in child.stdout:
@@ -113,30 +137,30 @@ def run_tests(program, names, seconds, healthy=False):
             if FAILED.match(line) or (FAILED_CHECK.match(line) and not healthy):
                 why = line.decode(errors="replace").strip()
             elif size > OUTPUT_LIMIT:
-                why = "no end of output"
+                why = "output without end"
             elif line.startswith(b"1.."):
                 planned = int(line[3:].split()[0])
             elif line.startswith(b"ok "):
                 seen += 1
                 current = line.decode(errors="replace").strip()
             if why:
-                end()
+                end(why)
                 break
-    status = child.wait()
-    timer.cancel()
-    if why:
-        return why
-    if slept.is_set():
-        return "hang after: " + current
-    if status in (-signal.SIGXCPU, -signal.SIGKILL):
-        return "hang after: " + current
-    if status < 0:
-        return "signal %d after: %s" % (-status, current)
-    if status:
-        return "exit status %d after: %s" % (status, current)
-    if planned is None or planned != seen:
-        return "%d of %s results" % (seen, planned)
-    return None
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = status = os.waitstatus_to_exitcode(status)
+    over.set()
+    watcher.join()
+    if forced:
+        why = why or "%s after: %s" % (forced[0], current)
+    elif status in (-signal.SIGXCPU, -signal.SIGKILL):
+        why = "hang after: " + current
+    elif status < 0:
+        why = "signal %d after: %s" % (-status, current)
+    elif status:
+        why = "exit status %d after: %s" % (status, current)
+    elif planned is None or planned != seen:
+        why = "%d of %s results" % (seen, planned)
+    return Ended(why, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 # ---- compilers -------------------------------------------------------------------------------------------------------------
@@ -263,8 +287,8 @@ class Outcome:
 
 
 class Run:
-    def __init__(self, options, config, scratch):
-        self.options, self.config, self.scratch = options, config, scratch
+    def __init__(self, options, config, scratch, known):
+        self.options, self.config, self.scratch, self.known = options, config, scratch, known
         self.tree = os.path.join(scratch, "tree")
         shutil.copytree(options.tree, self.tree, ignore=LEFT_OUT, symlinks=True)
         self.texts = {}
@@ -365,11 +389,10 @@ class Run:
         self.tests = [t for t in self.tests if t.lines]
 
         def clock(test):
-            begin = time.monotonic()
-            why = run_tests(self.plain.program_of(test.suite), [test.name], 600, healthy=True)
-            if why:
-                raise Broken("%s fails without a mutant: %s" % (test.name, why))
-            test.seconds = time.monotonic() - begin
+            ended = run_tests(self.plain.program_of(test.suite), [test.name], 600, healthy=True)
+            if ended.why or ended.memory > MEMORY_LIMIT / 3:
+                raise Broken("%s fails without a mutant: %s" % (test.name, ended.why or "%d bytes of memory" % ended.memory))
+            test.seconds = ended.seconds
 
         list(self.pool.map(clock, self.tests))
         first = {name: i for i, name in enumerate(self.options.first.split(","))}
@@ -475,15 +498,17 @@ class Run:
                          if s == suite or s in self.config["main"] or s in self.coverage.linked[suite] and
                          s not in self.config["suites"]}
                 build.link(suite, program, parts)
-                why = run_tests(program, [t.name for t in mine], 2 + slow_factor * sum(t.seconds for t in mine))
+                why = run_tests(program, [t.name for t in mine], 1 + slow_factor * sum(t.seconds for t in mine)).why
                 os.remove(program)
                 if why:
                     return "%s: %s" % (os.path.splitext(os.path.basename(suite))[0], why)
         return None
 
     def judge(self, mutant):
-        """The first chance: every test, as gcc compiles it."""
+        """The first chance: every test, as gcc compiles it; the short ones for a survivor that is known."""
         tests = self.tests_of(mutant)
+        if mutant.key in self.known or self.options.quick:
+            tests = [t for t in tests if t.seconds <= LONG] or tests
         if not tests:
             mutant.outcome = Outcome(SURVIVED, "no test executes it")
         else:
@@ -491,10 +516,16 @@ class Run:
             mutant.outcome = Outcome(KILLED, why) if why else Outcome(SURVIVED, "%d tests pass" % len(tests))
         shutil.rmtree(self.folder_of(mutant, "plain-mutants"), ignore_errors=True)
 
-    def judge_again(self, mutant):
-        """The second: is it any different, and do the sanitizers see what it does?"""
+    def compare_hard(self, mutant):
+        """Whether the mutant is one."""
         if self.same_hard(mutant):
             mutant.outcome = Outcome(EQUIVALENT, "-O2")
+            return False
+        return True
+
+    def judge_again(self, mutant):
+        """The second: is it any different, and do the sanitizers see what it does?"""
+        if not self.compare_hard(mutant):
             return
         tests = self.tests_of(mutant)
         quick = [t for t in tests if t.seconds <= LONG] or tests
@@ -541,8 +572,10 @@ class Run:
         alive = [m for m in mutants if m.outcome is None]
         self.say("running the tests on %d" % len(alive))
         self.each("tested", alive, self.judge)
-        alive = [m for m in alive if m.outcome.status == SURVIVED]
-        if alive:
+        alive = [m for m in alive if m.outcome.status == SURVIVED and m.key not in self.known]
+        if alive and self.options.quick:
+            self.each("compared", alive, self.compare_hard)
+        elif alive:
             self.say("sanitizers for %d" % len(alive))
             self.checked.originals(self.pool, sorted(set(t.suite for m in alive for t in self.tests_of(m))))
             self.each("tested", alive, self.judge_again)
@@ -650,6 +683,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--floor", type=float, default=95.0, help="percent that must be killed")
+    parser.add_argument("--quick", action="store_true", help="without tests that take long, and without sanitizers")
     parser.add_argument("--first", default="buddy,frames", help="suites that run before the others")
     parser.add_argument("--gcov", default="gcov")
     parser.add_argument("--tree", default=".", help="the tree to copy")
@@ -668,7 +702,8 @@ def main():
     targets = options.files or config["files"]
     scratch, run = tempfile.mkdtemp(prefix="mutants-"), None
     try:
-        run = Run(options, config, scratch)
+        known = read_survivors(os.path.join(options.tree, SURVIVORS))
+        run = Run(options, config, scratch, known)
         scope = [m for path in targets for m in cmutants.mutants_of(path, run.text(path))[0]]
         mutants = scope
         if options.show:
@@ -688,9 +723,8 @@ def main():
             return 0
         if not mutants:
             raise Broken("no mutants")
-        known = read_survivors(os.path.join(options.tree, SURVIVORS))
         run.go(mutants)
-        complete = len(mutants) == len(scope) and not options.files
+        complete = len(mutants) == len(scope) and not options.files and not options.quick
         return report(options, mutants, known, complete, scope)
     finally:
         if run:
@@ -698,7 +732,13 @@ def main():
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def stop(number, _):
+    """So that the temporary copy goes, too."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
     try:
         sys.exit(main())
     except Broken as broken:
