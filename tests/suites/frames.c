@@ -47,7 +47,7 @@ TEST(B14, "a bank never crosses 4 GiB")
 {
 	static _Alignas(64) char spare[4096];
 	struct span banks[] = { { FRAME(GIB(4)) - 64, 64 }, { FRAME(GIB(4)), 64 } };
-	struct frames f;
+	static struct frames f; /* too large for a kernel stack */
 	static uint64_t sections[8];
 
 	frames_init(&f, NULL, sections, 8);
@@ -64,7 +64,7 @@ TEST(B14, "a bank never crosses 4 GiB")
 TEST(B14, "an allocator without banks, and a bank to which nothing was given, have nothing")
 {
 	struct span bank = { FRAME(GIB(1)), 0x100 };
-	struct frames f;
+	static struct frames f; /* too large for a kernel stack */
 	struct frames_stats stats;
 	struct frame_info info;
 	pfn_t out;
