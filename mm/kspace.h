@@ -26,7 +26,8 @@ void kspace_init(struct kspace *k, struct pgtable *tables, struct frames *frames
 must_check int kspace_stack(struct kspace *k, unsigned order, uintptr_t *top);
 
 /*
- * Maps [pa, pa + size) (any alignment) as memory of the given type, never executable, and returns in *va where pa itself appears.
+ * Maps [pa, pa + size) (any alignment) as memory of the given type, never executable, and returns in *va where pa itself appears:
+ * by 2 MiB blocks as far as it goes, so that a table or two hold any size.
  * The caller owns the range and knows that its type fits (registers: device). Same errors.
  */
 must_check int kspace_map(struct kspace *k, paddr_t pa, uint64_t size, enum pt_memory memory, void **va);

@@ -479,6 +479,17 @@ TEST_ON(TAP_HOST, KS2, "registers are mapped as device memory, wherever they lie
 	CHECK_EQ(e.pa.v, 0x9001003);
 	CHECK_EQ(e.attrs.memory, PT_DEVICE_nGnRE);
 	CHECK_EQ(e.attrs.access & PT_EXEC, 0);
+	/* Several megabytes, off the grid of blocks: as few tables as there can be. */
+	uint64_t tables_before = tables.dynamic_tables;
+
+	CHECK_EQ(kspace_map(&k, paddr(0x80a0000), 0xf60000, PT_DEVICE_nGnRE, &va), MM_OK);
+	CHECK_EQ(pgtable_query(&tables, (uintptr_t)va + MIB(2), &e), MM_OK);
+	CHECK_EQ(e.pa.v, 0x80a0000 + MIB(2));
+	CHECK_EQ(e.size, MIB(2));
+	CHECK_EQ(pgtable_query(&tables, (uintptr_t)va + 0xf5ffff, &e), MM_OK);
+	CHECK_EQ(pgtable_query(&tables, (uintptr_t)va + 0xf60000, &e), MM_ENOENT);
+	CHECK_EQ(pgtable_query(&tables, (uintptr_t)va - 1, &e), MM_ENOENT);
+	CHECK(tables.dynamic_tables - tables_before <= 1);
 	CHECK_EQ(kspace_map(&k, paddr(0x9000000), 0, PT_DEVICE_nGnRE, &va), MM_EINVAL);
 	CHECK_EQ(kspace_map(&k, paddr(UINT64_MAX - 10), 100, PT_DEVICE_nGnRE, &va), MM_ERANGE);
 }
