@@ -126,16 +126,16 @@ endif
 
 # Files of the target that hold no register access of their own (or whose instructions arch/aarch64/insn.h records on
 # the host): the host tests call them.
-ARCH_PURE := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c mmu_on.c features.c))
+ARCH_PURE := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c mmu_on.c features.c gicv2.c gicv3.c timer.c))
 # Of boot/, everything but what holds instructions or answers for the machine; tests/host/boot_fakes.c stands in for those.
-BOOT_PURE := $(filter-out $(addprefix boot/,main.c early_map.c exception.c panic.c power.c smp.c symbols_image.c),$(BOOT_C))
+BOOT_PURE := $(filter-out $(addprefix boot/,main.c early_map.c exception.c irq.c panic.c power.c smp.c symbols_image.c),$(BOOT_C))
 HOST_ARCH_C := $(wildcard arch/host/*.c)
 HOST_TEST_C := $(wildcard tests/host/*.c)
 HOST_MAIN_C := $(filter tests/host/main.c,$(HOST_TEST_C))
 FUZZ_C := $(wildcard tests/fuzz/*.c)
 
 # What libgranule.a is made of: everything an embedder gets, without the boot, the consoles and the test runner.
-LIB_ARCH_SRCS := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c features.c spinlock.c irq.c cpu.c zero.S))
+LIB_ARCH_SRCS := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c features.c spinlock.c cpu.c))
 LIB_SRCS := $(filter-out lib/tap.c,$(LIB_C)) $(MM_C) $(wildcard mm/library/*.c) $(LIB_ARCH_SRCS)
 
 objects = $(addprefix $(1)/,$(addsuffix .o,$(basename $(2))))
@@ -231,6 +231,8 @@ $(OUT)/granule.o: $(LIB_OBJ) $(OUT)/libsources mm/library/granule.h
 	$(Q)grep -oE '\bgr_[a-z0-9_]+\(' mm/library/granule.h | tr -d '(' | sort -u >$@.names
 	$(Q)$(OBJCOPY) --keep-global-symbols=$@.names $@.tmp $@
 	$(Q)rm -f $@.tmp
+	$(Q)! $(OBJDUMP) -d --no-show-raw-insn $@ | grep -i tpidr || \
+		{ echo "$@: reads or writes TPIDR, which is the embedder's" >&2; exit 1; }
 	$(Q)bad=$$($(NM) -u $@ | awk '$$NF !~ /^gr_host_/ { print $$NF }'); \
 		test -z "$$bad" || { echo "$@: undefined names that are no hooks:" $$bad >&2; exit 1; }
 

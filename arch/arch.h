@@ -34,7 +34,10 @@ void arch_init(void);
 
 /* ---- this CPU -------------------------------------------------------------------------------------------------- */
 
-/* Index of the running CPU, 0 .. number of CPUs - 1. Stable only while interrupts are masked or the caller is pinned. */
+/*
+ * Index of the running CPU, 0 .. number of CPUs - 1. Stable only while interrupts are masked or the caller is pinned. The
+ * kernel's and the host's: libgranule.a has no such function, since nobody has numbered an embedder's CPUs for it.
+ */
 unsigned arch_cpu_id(void);
 
 /* A pause inside a spin loop. */

@@ -34,6 +34,8 @@
 #define BOOT_ENTRY_SCTLR 40
 #define BOOT_IMAGE_PA 48
 #define BOOT_EL2_STUB 56
+/* Offset in struct cpu (arch/aarch64/percpu.h). */
+#define CPU_STACK_TOP 0
 
 	.section .head, "ax"
 	.global _start
@@ -93,7 +95,8 @@ entry:
 4:	bl	elect_boot_cpu
 	bl	el_setup
 	/* EL1, MMU off. */
-	msr	tpidr_el1, xzr		/* index of this CPU */
+	adr_l	x0, boot_cpu		/* arch/aarch64/percpu.h; for C code that runs before the MMU is on */
+	msr	tpidr_el1, x0
 	adr_l	x0, boot_stack_top
 	mov	sp, x0
 	mov	x29, xzr
@@ -154,6 +157,8 @@ high_half:			/* [BT41] */
 	mov	x0, sp
 	add	x0, x0, x27
 	mov	sp, x0
+	adr_l	x0, boot_cpu
+	msr	tpidr_el1, x0
 	adr_l	x0, vectors
 	msr	vbar_el1, x0
 	isb
@@ -162,14 +167,13 @@ high_half:			/* [BT41] */
 	bl	kernel_main
 	b	park
 
-/* ---- a secondary CPU: PSCI CPU_ON, x0 = its index -------------------------------------------------------------------- */
+/* ---- a secondary CPU: PSCI CPU_ON, x0 = its struct cpu, as the high half has it ------------------------------------------ */
 	.global secondary_entry
 secondary_entry:
 	msr	daifset, #0xf
 	mov	x20, x0
 	adr_l	x25, _start
 	bl	el_setup
-	msr	tpidr_el1, x20
 	/*
 	 * No stack until the MMU is on: what is written past the caches here could be shadowed by lines of the CPUs that run with
 	 * their caches on. mmu_switch_on() uses none (the build checks).
@@ -183,15 +187,15 @@ secondary_entry:
 	adr_l	x0, 1f
 	add	x0, x0, x27
 	br	x0
-1:	adr_l	x0, vectors
+1:	/* What the vectors and the C code behind them ask for comes before them. */
+	msr	tpidr_el1, x20
+	ldr	x0, [x20, #CPU_STACK_TOP]
+	mov	sp, x0
+	adr_l	x0, vectors
 	msr	vbar_el1, x0
 	isb
-	adr_l	x0, secondary_stack_top
-	ldr	x0, [x0]
-	mov	sp, x0
 	mov	x29, xzr
 	mov	x30, xzr
-	mov	x0, x20
 	bl	secondary_main
 	b	park
 

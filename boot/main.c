@@ -4,6 +4,7 @@
  */
 #include "arch/aarch64/features.h"
 #include "arch/aarch64/insn.h"
+#include "arch/aarch64/percpu.h"
 #include "arch/aarch64/probe.h"
 #include "arch/aarch64/psci.h"
 #include "arch/spinlock.h"
@@ -13,6 +14,7 @@
 #include "boot/console/console.h"
 #include "boot/early_hole.h"
 #include "boot/early_map.h"
+#include "boot/irq.h"
 #include "boot/monitor.h"
 #include "boot/power.h"
 #include "boot/report.h"
@@ -244,6 +246,7 @@ _Noreturn void kernel_main(void)
 	int status = 0;
 	bool console;
 
+	boot_cpu.mpidr = READ_SYSREG(mpidr_el1) & MPIDR_AFFINITY;
 	arch_linear_base = LAYOUT_LINEAR;
 	early_map_adopt();
 	log_verbose("MMU enabled with identity mapping.\n");
@@ -278,6 +281,7 @@ _Noreturn void kernel_main(void)
 	numa_read_distances(&frames, &boot.fdt);
 	mm_init_heap(&boot.mm);
 	kspace_init(&kspace, &mmu_kernel, &frames, LAYOUT_VMALLOC, LAYOUT_VMALLOC_SIZE);
+	irq_init(&boot.fdt, &kspace);
 	smp_start(&boot.fdt, &kspace);
 	boot.mm.dynamic_tables = mmu_kernel.dynamic_tables;
 	boot.up = true;

@@ -93,6 +93,6 @@ _Noreturn void panic_exception(const struct exception_frame *frame)
 	begin();
 	exception = frame;
 	exception_report(frame);
-	log_error("PANIC: unexpected exception\n");
+	log_error("PANIC: unexpected exception on CPU %u\n", arch_cpu_id());
 	stop();
 }

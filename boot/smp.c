@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Secondary CPUs. They come out of firmware at secondary_entry (boot/entry.S) with the MMU off, at the highest non-secure
- * level whatever the caller's, and take the same way to EL1 as CPU 0 did.
+ * level whatever the caller's, and take the same way to EL1 as CPU 0 did. A CPU's struct cpu lies at the top of its stack.
  */
 #include "boot/smp.h"
 
 #include "arch/aarch64/features.h"
 #include "arch/aarch64/insn.h"
 #include "arch/aarch64/psci.h"
-#include "boot/early_map.h"
+#include "arch/aarch64/timer.h"
 #include "boot/boot.h"
+#include "boot/early_map.h"
+#include "boot/irq.h"
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/string.h"
@@ -17,112 +19,260 @@
 #define STACK_ORDER 2 /* 16 KiB */
 #define START_SECONDS 1
 
-enum cpu_state { CPU_OFF, CPU_ONLINE, CPU_UNFIT };
+/* The CPU and its starter both move from STARTING: whoever comes first wins. */
+enum cpu_state {
+	CPU_STARTING,
+	CPU_JOINING, /* the CPU has come; from here it is waited for without limit */
+	CPU_LATE,    /* it has been given up: when it comes, it parks */
+	CPU_ONLINE,
+	CPU_UNFIT,
+};
 
 extern char secondary_entry[];
-/* Read by entry.S with the MMU on. */
-uintptr_t secondary_stack_top;
-void secondary_main(uint64_t cpu);
+void secondary_main(void);
 
-static struct kspace *stacks;
-static uint32_t online[MAX_CPUS];
+static struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
 
-void secondary_main(uint64_t cpu)
+struct cpu *smp_cpu(unsigned index)
 {
-	mmu_ttbr0_clear(image_paddr(empty_table));
-	__asm__ volatile("msr daifclr, #4" ::: "memory"); /* asynchronous aborts are reported, as on CPU 0 */
-	/* CPU 0 speaks for a CPU that lacks what is in use already. */
-	__atomic_store_n(&online[cpu], features_join() ? CPU_ONLINE : CPU_UNFIT, __ATOMIC_RELEASE);
-	/* Nothing to do yet: interrupts stay masked, WFI sleeps until the machine ends. */
+	return index < boot.cpus_online ? cpus[index] : NULL;
+}
+
+/* ---- work ------------------------------------------------------------------------------------------------------------- */
+
+/* One for all: a CPU has done the job when it has counted `running` down. */
+static struct {
+	void (*fn)(void *arg);
+	void *arg;
+	uint32_t round;	  /* changes with every job */
+	uint32_t running; /* how many others have not finished it */
+	bool busy;	  /* the boot CPU's: inside smp_run() */
+} job;
+
+/* Sleeps until *word may differ from value: the load-exclusive arms the monitor, and a store to the word is the event. */
+static void wait_store(uint32_t *word, uint32_t value)
+{
+	uint32_t now;
+
+	__asm__ volatile("	ldaxr	%w[now], %[word]\n\t"
+			 "cmp	%w[now], %w[value]\n\t"
+			 "b.ne	1f\n\t"
+			 "wfe\n"
+			 "1:"
+			 : [now] "=&r"(now), [word] "+Q"(*word)
+			 : [value] "r"(value)
+			 : "memory", "cc");
+}
+
+/*
+ * Interrupts are masked between the look at the job and WFI, which an interrupt ends all the same (Arm ARM DDI 0487, C6.2
+ * "WFI"): the one that says that there is work is not lost between the two.
+ */
+static _Noreturn void wait_for_work(struct cpu *cpu)
+{
+	uint32_t done = 0;
+
+	for (;;) {
+		uint32_t round = __atomic_load_n(&job.round, __ATOMIC_ACQUIRE);
+
+		if (round != done) {
+			done = round;
+			job.fn(job.arg);
+			(void)arch_irq_save();
+			__atomic_fetch_sub(&job.running, 1, __ATOMIC_RELEASE);
+		} else if (cpu->irq_ready) {
+			__asm__ volatile("dsb sy\n\twfi" ::: "memory");
+			irq_unmask();
+			isb(); /* what is pending is taken here */
+			(void)arch_irq_save();
+		} else {
+			wait_store(&job.round, done);
+		}
+	}
+}
+
+/* [BT55] */
+void smp_run(void (*fn)(void *arg), void *arg)
+{
+	unsigned long state = arch_irq_save();
+	uint32_t running;
+
+	if (this_cpu() != &boot_cpu || job.busy)
+		panic("smp_run: on CPU %u, %s", arch_cpu_id(), job.busy ? "inside such work" : "not the boot CPU");
+	job.busy = true;
+	job.fn = fn;
+	job.arg = arg;
+	__atomic_store_n(&job.running, boot.cpus_online - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&job.round, job.round + 1, __ATOMIC_RELEASE);
+	irq_send_others(IRQ_WAKE);
+	fn(arg);
+	arch_irq_restore(state);
+	while ((running = __atomic_load_n(&job.running, __ATOMIC_ACQUIRE)) != 0)
+		wait_store(&job.running, running);
+	job.busy = false;
+}
+
+/* ---- coming up -------------------------------------------------------------------------------------------------------- */
+
+static bool change_state(struct cpu *cpu, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&cpu->state, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static _Noreturn void sleep_forever(void)
+{
 	for (;;)
 		__asm__ volatile("wfi");
 }
 
-static bool wait_online(unsigned cpu)
+/* Called by entry.S with interrupts masked, in the high half, on the CPU's own stack. [BT56] */
+void secondary_main(void)
 {
-	uint64_t start, ticks = READ_SYSREG(cntfrq_el0);
+	struct cpu *cpu = this_cpu();
 
-	/* Firmware that leaves CNTFRQ_EL0 at 0 is common enough: then 1 GHz, the fastest that the architecture asks for. */
-	ticks = (ticks ? ticks : 1000000000) * START_SECONDS;
-	/* The virtual counter: a hypervisor may keep the physical one for itself. */
-	start = READ_SYSREG(cntvct_el0);
-	while (!__atomic_load_n(&online[cpu], __ATOMIC_ACQUIRE)) {
-		if (READ_SYSREG(cntvct_el0) - start > ticks)
-			return false;
-		arch_cpu_relax();
+	mmu_ttbr0_clear(image_paddr(empty_table));
+	if (!change_state(cpu, CPU_STARTING, CPU_JOINING))
+		sleep_forever();
+	__asm__ volatile("msr daifclr, #4" ::: "memory"); /* asynchronous aborts are reported, as on CPU 0 */
+	/* CPU 0 speaks for a CPU that lacks what is in use already. */
+	if (!features_join()) {
+		__atomic_store_n(&cpu->state, CPU_UNFIT, __ATOMIC_RELEASE);
+		sleep_forever();
 	}
-	return true;
+	cpu->mpidr = READ_SYSREG(mpidr_el1) & MPIDR_AFFINITY;
+	irq_start_cpu();
+	__atomic_store_n(&cpu->state, CPU_ONLINE, __ATOMIC_RELEASE);
+	wait_for_work(cpu);
 }
 
-static bool start_cpu(unsigned cpu, uint64_t mpidr)
+/* A struct cpu on top of a new stack. NULL: no memory; said. */
+static struct cpu *new_cpu(struct kspace *space)
 {
-	int64_t status;
-	int err = kspace_stack(stacks, STACK_ORDER, &secondary_stack_top);
+	struct cpu *cpu;
+	uintptr_t top;
+	int err = kspace_stack(space, STACK_ORDER, &top);
 
 	if (err) {
-		log_error("cpu %u: no stack: %s\n", cpu, mm_strerror(err));
-		return false;
+		log_error("cpu: no stack: %s\n", mm_strerror(err));
+		return NULL;
 	}
-	/* What the CPU reads before its caches are on, and what it reads first after. */
-	arch_dcache_clean(&boot_mmu, sizeof(boot_mmu));
-	arch_dcache_clean(&secondary_stack_top, sizeof(secondary_stack_top));
-	status = psci_cpu_on(mpidr, image_paddr(secondary_entry).v, cpu);
-	if (status != 0) {
-		log_error("cpu %u (MPIDR 0x%lx): PSCI CPU_ON says %ld\n", cpu, (unsigned long)mpidr, (long)status);
-		return false;
-	}
-	if (wait_online(cpu) && online[cpu] == CPU_UNFIT) {
-		log_error("cpu %u (MPIDR 0x%lx): lacks what the running CPUs use: parked\n", cpu, (unsigned long)mpidr);
-		return false;
-	}
-	if (online[cpu] != CPU_ONLINE) {
-		/* It may still come, on this stack: no other CPU can be started safely after it. */
-		log_error("cpu %u (MPIDR 0x%lx): did not come up\n", cpu, (unsigned long)mpidr);
-		return false;
-	}
-	return true;
+	cpu = (struct cpu *)(top - sizeof(*cpu));
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->stack_top = (uintptr_t)cpu;
+	return cpu;
 }
 
-/* [BT3] */
+/* Until the CPU has come or is given up; returns where it ended. The virtual counter: a hypervisor may keep the physical one. */
+static enum cpu_state wait_online(struct cpu *cpu)
+{
+	uint64_t start = timer_now(), ticks = timer_hz() * START_SECONDS;
+
+	for (;;) {
+		uint32_t state = __atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE);
+
+		if (state != CPU_STARTING && state != CPU_JOINING)
+			return state;
+		if (state == CPU_STARTING && timer_now() - start > ticks)
+			change_state(cpu, CPU_STARTING, CPU_LATE);
+		arch_cpu_relax();
+	}
+}
+
+/* What came of one cpu node. */
+enum started {
+	STARTED,
+	REFUSED, /* by firmware: what was prepared for it is as it was */
+	LOST,	 /* it runs somewhere, or may; what was prepared is its own */
+	GIVE_UP, /* the same, and no more should be tried */
+};
+
+static enum started start_cpu(struct cpu *cpu)
+{
+	unsigned long mpidr = (unsigned long)cpu->mpidr;
+	int64_t status;
+
+	/* What the CPU reads before its caches are on. */
+	arch_dcache_clean(&boot_mmu, sizeof(boot_mmu));
+	status = psci_cpu_on(cpu->mpidr, image_paddr(secondary_entry).v, (uintptr_t)cpu);
+	if (status != 0) {
+		log_error("cpu (MPIDR 0x%lx): PSCI CPU_ON says %ld\n", mpidr, (long)status);
+		return REFUSED;
+	}
+	switch (wait_online(cpu)) {
+	case CPU_ONLINE:
+		return STARTED;
+	case CPU_UNFIT:
+		log_error("cpu (MPIDR 0x%lx): lacks what the running CPUs use: parked\n", mpidr);
+		return LOST;
+	default:
+		log_error("cpu (MPIDR 0x%lx): did not come up\n", mpidr);
+		return GIVE_UP;
+	}
+}
+
+/* [BT3] [BT57] */
 void smp_start(const struct fdt *fdt, struct kspace *space)
 {
-	int cpus = fdt_find(fdt, "/cpus", 5);
-	uint64_t self = READ_SYSREG(mpidr_el1) & 0xff00ffffff;
-	unsigned cells, next = 1;
+	int nodes = fdt_find(fdt, "/cpus", 5);
 	bool starting = psci_available();
+	struct cpu *next = NULL; /* prepared, and not yet given to anybody */
+	unsigned cells;
 
-	stacks = space;
 	boot.cpus_described = 0;
 	boot.cpus_online = 1;
-	if (cpus == FDT_NONE) {
+	if (nodes == FDT_NONE) {
 		boot.cpus_described = 1;
 		return;
 	}
-	cells = fdt_address_cells(fdt, cpus);
-	for (int n = fdt_first_child(fdt, cpus); n != FDT_NONE; n = fdt_next_sibling(fdt, n)) {
+	cells = fdt_address_cells(fdt, nodes);
+	for (int n = fdt_first_child(fdt, nodes); n != FDT_NONE; n = fdt_next_sibling(fdt, n)) {
 		const char *type = fdt_prop_string(fdt, n, "device_type");
 		const char *method = fdt_prop_string(fdt, n, "enable-method");
 		size_t len;
 		const void *reg = fdt_prop(fdt, n, "reg", &len);
+		uint32_t node = 0;
 		uint64_t mpidr;
 
 		if (!type || strcmp(type, "cpu") != 0 || !fdt_enabled(fdt, n))
 			continue;
 		boot.cpus_described++;
-		if (!reg || len < cells * 4 || !fdt_read_cells(reg, cells, &mpidr) || mpidr == self)
+		if (!reg || len < cells * 4 || !fdt_read_cells(reg, cells, &mpidr))
 			continue;
+		(void)fdt_prop_u32(fdt, n, "numa-node-id", &node);
+		if (mpidr == boot_cpu.mpidr) {
+			boot_cpu.node = node;
+			continue;
+		}
 		if (!starting || !method || strcmp(method, "psci") != 0)
 			continue;
-		if (next >= MAX_CPUS) {
+		if (boot.cpus_online >= MAX_CPUS) {
 			log_error("cpu: more than %u CPUs: the rest stays off\n", MAX_CPUS);
 			starting = false;
 			continue;
 		}
-		if (start_cpu(next, mpidr)) {
-			next++;
-			boot.cpus_online++;
-		} else {
+		if (!next)
+			next = new_cpu(space);
+		if (!next) {
 			starting = false;
+			continue;
+		}
+		next->index = boot.cpus_online;
+		next->node = node;
+		next->mpidr = mpidr;
+		switch (start_cpu(next)) {
+		case STARTED:
+			cpus[boot.cpus_online++] = next;
+			next = NULL;
+			break;
+		case REFUSED:
+			break;
+		case LOST:
+			next = NULL;
+			break;
+		case GIVE_UP:
+			next = NULL;
+			starting = false;
+			break;
 		}
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The small things of arch/arch.h that are one or two instructions: which CPU, a pause, limits. */
+/* The small things of arch/arch.h that are one or two instructions: a pause, limits. */
 #include "arch/aarch64/features.h"
 #include "arch/aarch64/insn.h"
 #include "arch/arch.h"
@@ -10,12 +10,6 @@ uintptr_t arch_linear_base;
 void arch_init(void)
 {
 	features_init();
-}
-
-/* TPIDR_EL1 holds the index of the CPU (not a pointer). The boot writes it on each CPU before code that asks. [AR21] */
-unsigned arch_cpu_id(void)
-{
-	return (unsigned)READ_SYSREG(tpidr_el1);
 }
 
 void arch_cpu_relax(void)

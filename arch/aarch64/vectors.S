@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Exception vectors of EL1 (Arm ARM D1.4.2): every exception saves a struct exception_frame and calls exception_entry(), which
- * returns only for what it has mended. Position-independent: the same table serves before the MMU is on and in the high half.
+ * Exception vectors of EL1 (Arm ARM D1.4.2): every exception but an IRQ saves a struct exception_frame and calls
+ * exception_entry(), which returns only for what it has mended. An IRQ saves what a C function may change (AAPCS64) and calls
+ * irq_entry(). Position-independent: the same table serves before the MMU is on and in the high half.
  *
  * A stack that has run into its guard page cannot take a frame: the address is tried first (AT S1E1W), and when it does not
- * translate the frame goes to exception_stack. TPIDR_EL0 and TPIDRRO_EL0 are scratch: there is no EL0.
+ * translate the frame goes to exception_stack. TPIDR_EL0 and TPIDRRO_EL0 are scratch: there is no EL0, and DAIF is masked
+ * from the exception on. An IRQ comes between any two instructions, so also between somebody's own AT and the read of
+ * PAR_EL1, which it must leave as it was; the others are taken by an instruction that is none of these, or do not return.
  */
 
 #define FRAME_SIZE 304
+/* Of an IRQ: x0 to x18, x30, a frame record (x29 and the interrupted PC, AAPCS64 6.4.6), SPSR. */
+#define IRQ_FRAME_SIZE 192
+#define IRQ_X18 144
+#define IRQ_RECORD 160
+#define IRQ_SPSR 176
 
 	.section .text.vectors, "ax"
 
@@ -25,6 +33,11 @@
 	mov	x1, #\n
 	add	x0, sp, #FRAME_SIZE
 	b	save_frame
+	stack_lost \n
+.endm
+
+/* x0 is in TPIDR_EL0. A frame for the report, and vector + 16 to say why it is here. */
+.macro	stack_lost n
 stack_lost_\n:
 	mov	x0, sp
 	msr	tpidrro_el0, x0
@@ -39,6 +52,25 @@ stack_lost_\n:
 	b	save_frame
 .endm
 
+.macro	irq_vector n
+	.balign	128
+	msr	tpidr_el0, x0
+	mrs	x0, par_el1
+	msr	tpidrro_el0, x0
+	sub	x0, sp, #FRAME_SIZE	/* as much as the others ask for: one that comes in the handler must fit as well */
+	at	s1e1w, x0
+	isb
+	mrs	x0, par_el1
+	tbnz	x0, #0, stack_lost_\n
+	mrs	x0, tpidrro_el0
+	msr	par_el1, x0
+	mrs	x0, tpidr_el0
+	sub	sp, sp, #IRQ_FRAME_SIZE
+	stp	x0, x1, [sp]
+	b	take_irq
+	stack_lost \n
+.endm
+
 	.balign	2048
 	.global vectors
 vectors:
@@ -47,7 +79,7 @@ vectors:
 	vector	2
 	vector	3
 	vector	4
-	vector	5
+	irq_vector 5			/* IRQ, current EL with SPx: SP_EL0 is never used, and there is no lower EL */
 	vector	6
 	vector	7
 	vector	8
@@ -107,6 +139,41 @@ save_frame:
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
 	add	sp, sp, #FRAME_SIZE
+	eret
+
+/* An IRQ; x0 and x1 of the interrupted code are in the frame already. x19 to x28 survive a C function. [BT53] */
+	.balign	64
+take_irq:
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x30, [sp, #IRQ_X18]
+	mrs	x2, elr_el1
+	mrs	x3, spsr_el1
+	stp	x29, x2, [sp, #IRQ_RECORD]
+	str	x3, [sp, #IRQ_SPSR]
+	add	x29, sp, #IRQ_RECORD	/* a backtrace from the handler goes on in the interrupted code */
+	bl	irq_entry
+	ldp	x29, x2, [sp, #IRQ_RECORD]
+	ldr	x3, [sp, #IRQ_SPSR]
+	msr	elr_el1, x2
+	msr	spsr_el1, x3
+	ldp	x18, x30, [sp, #IRQ_X18]
+	ldp	x16, x17, [sp, #128]
+	ldp	x14, x15, [sp, #112]
+	ldp	x12, x13, [sp, #96]
+	ldp	x10, x11, [sp, #80]
+	ldp	x8, x9, [sp, #64]
+	ldp	x6, x7, [sp, #48]
+	ldp	x4, x5, [sp, #32]
+	ldp	x2, x3, [sp, #16]
+	ldp	x0, x1, [sp]
+	add	sp, sp, #IRQ_FRAME_SIZE
 	eret
 
 /*

@@ -17,6 +17,9 @@ TIB = 1 << 40
 SUITES = "machine,mapping"
 LIGHT = "machine:BT4,machine:BT6,machine:BT33,mapping"  # without writing all memory
 ALL = "all"
+# With more CPUs than the host has processors, one of its threads plays them all in turn: each in a thread of its own would wait
+# for one that the host does not run.
+IN_TURN = ("-accel", "tcg,thread=single")
 
 
 class Row:
@@ -166,7 +169,8 @@ def layout_row(name, ids, why, layout, machine=None, suites=SUITES, **options):
     place = {k: options.pop(k) for k in ("image_at", "dtb_at", "stub_at", "files", "stub", "all_cpus", "x0") if k in options}
     want = list(options.pop("want", []))
     files = list(place.pop("files", []))
-    if suites:
+    figures = options.pop("figures", True)  # test=machine is among the suites
+    if suites and figures:
         want.append(layout.figures())
     if layout.initrd:
         data = blob_of(layout.initrd[1], seed=7)
@@ -177,7 +181,7 @@ def layout_row(name, ids, why, layout, machine=None, suites=SUITES, **options):
     def boot(_build):
         def tree(base):
             blob = layout(base).bootargs(" ".join(made.words)).build()
-            if suites and used_bytes(blob) < 64 * KIB:
+            if suites and figures and used_bytes(blob) < 64 * KIB:
                 made.want.append(r"# machine: dtb checksum %016x$" % fnv1a(blob[:used_bytes(blob)]))
             return blob
 
@@ -222,16 +226,84 @@ machine_row("el1-mte-secure", "BT2", "MTE memory and a secure-only memory node t
             Machine("max", 1, 2, 512 * MIB, options=("mte=on", "secure=on")))
 machine_row("el1-a53-2g-every-byte", "BT30", "Every byte of 2 GiB is taken, written and read back.",
             Machine("cortex-a53", 1, 4, 2 * GIB), want=[r"# machine: every byte of \d+ pages"], timeout=300, host_ram=2048)
-machine_row("el1-smp512", "BT3", "512 CPUs.", Machine("neoverse-n1", 1, 512, GIB, options=("gic-version=3",)),
-            suites=None, timeout=240)
 
 # ---- all suites, in four worlds --------------------------------------------------------------------------------------------
 
 STAGE2_ON_HARDWARE = ("ST20", "ST21")  # they switch stage 2 on, for which the boot must have had EL2
-for title, m in (("el1-a53", Machine("cortex-a53", 1, 1)), ("el2-max-smp4", Machine("max", 2, 4, GIB)),
-                 ("el1-n1-smp4", Machine("neoverse-n1", 1, 4)), ("el2-a57", Machine("cortex-a57", 2, 1, 256 * MIB))):
+for title, m in (("el1-a53", Machine("cortex-a53", 1, 1)), ("el2-max-smp4", Machine("max", 2, 4, GIB, extra=IN_TURN)),
+                 ("el1-n1-smp4", Machine("neoverse-n1", 1, 4, extra=IN_TURN)), ("el2-a57", Machine("cortex-a57", 2, 1, 256 * MIB))):
     machine_row("suites-" + title, "BT23", "Every suite that runs on the target.", m, suites=ALL, words=(), timeout=300,
                 absent=STAGE2_ON_HARDWARE if m.el == 1 else ())
+
+# ---- many CPUs, interrupts -------------------------------------------------------------------------------------------------
+
+
+def gic(n):
+    return ("gic-version=%d" % n,)
+
+
+# One thread as well, on a clock that counts instructions: every interrupt comes at the same place in every run, and the CPUs
+# take turns often.
+COUNTED = ("-icount", "shift=3,sleep=off")
+
+
+def stress_row(cpu, el, smp, version, how=(), ram=512 * MIB, **options):
+    m = Machine(cpu, el, smp, ram, options=gic(version), extra=how)
+    row("stress-%s-el%d-smp%d-gic%d" % (cpu.replace("cortex-", "").replace("neoverse-", ""), el, smp, version),
+        "BT52 BT53 BT54 BT55 BT56 BT58", "Every CPU and its interrupt handler take and free page frames at once.",
+        Boot(m), suites="smp,stress",
+        want=[r"^interrupts: GICv%d at 0x8000000" % version, r"^entered   at EL%d; %d CPUs? described, %d online$" % (el, smp, smp),
+              r"^# stress: %d CPUs, " % smp], **options)
+
+
+stress_row("cortex-a53", 1, 1, 2)
+stress_row("neoverse-n1", 2, 2, 3)
+stress_row("cortex-a72", 1, 2, 2)
+stress_row("max", 1, 4, 2, COUNTED)
+stress_row("cortex-a53", 2, 4, 3, IN_TURN, ram=96 * MIB)
+stress_row("neoverse-n1", 1, 8, 2, IN_TURN)
+stress_row("cortex-a72", 2, 8, 3, COUNTED)
+stress_row("max", 2, 16, 3, IN_TURN)
+stress_row("cortex-a53", 1, 16, 3, COUNTED)
+stress_row("cortex-a72", 1, 64, 3, IN_TURN)
+stress_row("neoverse-n1", 2, 64, 3, COUNTED)
+row("el1-smp512", "BT3 BT53 BT55 BT56", "512 CPUs come up and do work together; their redistributors lie in two regions.",
+    Boot(Machine("neoverse-n1", 1, 512, GIB, options=gic(3), extra=IN_TURN)), suites="smp", timeout=240,
+    want=[r"^interrupts: GICv3 at 0x8000000, 2 regions", r"512 CPUs described, 512 online$"])
+
+
+def controller(change):
+    """A function on QEMU's tree: change(node of the interrupt controller)."""
+    return lambda tree: change(tree.root.child("intc"))
+
+
+NO_TIMER = ("BT53", "BT54")  # what needs its interrupt is skipped
+layout_row("smp-no-controller", "BT52 BT55", "Without an interrupt controller the CPUs wait by WFE and work all the same.",
+           Layout([(RAM_BASE, 512 * MIB)], change=controller(lambda n: n.set("compatible", "vendor,unknown"))),
+           Machine("cortex-a72", 1, 4, extra=IN_TURN), suites="smp,stress", absent=NO_TIMER, figures=False,
+           want=[r"^interrupts: none: the device tree names none that has a driver$", r"4 CPUs described, 4 online$"])
+for title, reg, text in (("nowhere", 0x0F000000, "nothing answers there"), ("in-ram", 0x50000000, "its registers lie in RAM")):
+    layout_row("gic-" + title, "BT52", "A controller whose registers are not where the tree says is not used.",
+               Layout([(RAM_BASE, GIB)], change=controller(lambda n, at=reg: n.set("reg", 0, at, 0, 0x10000, 0, at + 0x10000, 0, 0x10000))),
+               Machine("cortex-a53", 1, 2), suites="smp", absent=NO_TIMER, figures=False,
+               want=[r"^interrupts: none: %s$" % text, r"2 CPUs described, 2 online$"])
+layout_row("timer-elsewhere", "BT52", "A timer that is wired to another controller is not used.",
+           Layout([(RAM_BASE, 512 * MIB)], change=lambda t: t.root.child("timer").set("interrupt-parent", 0x1234)),
+           Machine("cortex-a53", 1, 2), suites="smp", absent=NO_TIMER, figures=False,
+           want=[r"^timer: none: it is wired to another controller$"])
+
+
+def one_more_cpu(tree):
+    """A cpu node that firmware knows nothing of, in front of the others."""
+    cpus = tree.root.child("cpus")
+    ghost = cpus.add("cpu@77").set("device_type", "cpu").set("reg", 0x77).set("enable-method", "psci")
+    cpus.children.insert(0, cpus.children.pop())
+    assert cpus.children[0] is ghost
+
+
+layout_row("cpu-not-there", "BT57", "A CPU that firmware refuses is left out, and those behind it come up.",
+           Layout([(RAM_BASE, 512 * MIB)], change=one_more_cpu), Machine("cortex-a72", 1, 4), suites="smp", figures=False,
+           want=[r"^cpu \(MPIDR 0x77\): PSCI CPU_ON says -2$", r"5 CPUs described, 4 online$"])
 
 # ---- the command line ------------------------------------------------------------------------------------------------------
 
@@ -249,9 +321,10 @@ row("bump", "BT24", "bump= reserves its range before anything else is handed out
 # ---- EL3, ELF, U-Boot, odd ways in -------------------------------------------------------------------------------------------
 
 WHOLE = Layout([(RAM_BASE, 512 * MIB)])
-for cpu, smp in (("cortex-a53", 1), ("cortex-a57", 1), ("max", 1), ("cortex-a72", 4)):
-    layout_row("el3-%s%s" % (cpu.replace("cortex-", ""), "-all-enter" if smp > 1 else ""), "BT1 BT3",
-               "Entry at EL3: one CPU, no PSCI; others that enter are parked.", WHOLE, Machine(cpu, 3, smp), all_cpus=smp > 1)
+for cpu, smp, version in (("cortex-a53", 1, 2), ("cortex-a57", 1, 3), ("max", 1, 3), ("cortex-a72", 4, 2)):
+    layout_row("el3-%s%s" % (cpu.replace("cortex-", ""), "-all-enter" if smp > 1 else ""), "BT1 BT3 BT52",
+               "Entry at EL3: one CPU, no PSCI, the interrupts are the secure side's; others that enter are parked.", WHOLE,
+               Machine(cpu, 3, smp, options=gic(version)), all_cpus=smp > 1, want=[r"^cpu 0: no interrupts: "])
 PROMPT = r"granule> $"
 row("el3-direct", "BT1 BT13 BT27", "Entry at EL3 with x0 = 0 and no command line: a person is left at the monitor.",
     Boot(Machine("cortex-a57", 3), form="direct",
@@ -312,7 +385,7 @@ layout_row("across-512g", "BT7", "A bank that crosses a level-0 entry's border."
            Layout([(0x40000000, 512 * MIB), (0x7FC0100000, 2 * GIB)]), Machine("neoverse-n1", ram=TIB), suites=LIGHT)
 layout_row("only-bank-across-512g", "BT7 BT11", "The first bank crosses a level-0 entry's border, off-GiB at both ends.",
            Layout([(0x7FC0300000, 2 * GIB + 0x5000)]), Machine("neoverse-n1", ram=TIB), suites=LIGHT,
-           image_at=0x7FFFE00000, dtb_at=0x80001FF008)
+           image_at=0x7FFFE00000, dtb_at=0x80007FF008)
 layout_row("dtb-outside-ram", "BT7", "The tree lies where the tree names no RAM.", Layout([(RAM_BASE, 64 * MIB)]),
            dtb_at=0x60000000)
 layout_row("dtb-off-2m", "BT7", "A tree across a 2 MiB border, 8 bytes aligned.", Layout([(RAM_BASE, 256 * MIB)]),
@@ -622,8 +695,8 @@ layout_row("console-in-ram", "BT25", "A console whose registers lie in a bank is
 REPORT = [r"^EXCEPTION: Synchronous, current EL with SPx", r"^ELR +0xffffa0", r"^backtrace:", r"^PANIC: unexpected exception"]
 
 
-def crash_row(ident, why, texts, ids="BU29"):
-    row("crash-" + ident, ids, why, Boot(PLAIN), words=("test=_crash:" + ident,), dies=texts, timeout=20)
+def crash_row(ident, why, texts, ids="BU29", machine=PLAIN):
+    row("crash-" + ident, ids, why, Boot(machine), words=("test=_crash:" + ident,), dies=texts, timeout=20)
 
 
 crash_row("write", "A write to an address that is not mapped.",
@@ -636,6 +709,14 @@ crash_row("stack", "An endless recursion runs into the guard page and is reporte
 crash_row("sink", "The console breaks during the report: semihosting has both reports.",
           [r"^PANIC: again, while the first was being reported", r"^the first: ESR 0x"])
 crash_row("again", "A panic in the middle of a panic.", [r"^PANIC: again, while the first was being reported"])
+crash_row("irq", "An interrupt handler that faults is reported with the code that it interrupted.",
+          REPORT + [r"\bwrite_to\+0x", r"\birq_entry\+0x", r"\binterrupted_here\+0x"], ids="BU29 BT53")
+crash_row("irqstack", "An interrupt that finds no room on the stack is reported from another stack.",
+          [r"^EXCEPTION: IRQ, current EL with SPx", r"^STACK +overflow", r"^PANIC: unexpected exception"])
+crash_row("cpu", "A fault on another CPU ends the machine, and says on which.",
+          REPORT + [r"^PANIC: unexpected exception on CPU 3$", r"\bsecondary_main\+0x"], machine=Machine("cortex-a72", 2, 4))
+crash_row("nested", "Work for all CPUs from inside such work is refused.", [r"^PANIC: smp_run: on CPU 0, inside such work$"], ids="BT55",
+          machine=Machine("cortex-a53", 1, 2))
 crash_row("panic", "panic() says why, shows who called, and ends with status 1.",
           [r"^PANIC: ", r"^backtrace:", r"\+0x"], ids="BU27")
 

@@ -46,6 +46,7 @@ MASKS = [
     (r"^(dtb +0x[0-9a-f]+) .*", r"\1  <n>"),
     (r"^(image +0x[0-9a-f]+) .*", r"\1  <n>"),
     (r"^(  0x[0-9a-f]+) .*  (image +image|dtb +dtb)$", r"\1  <n>  \2"),
+    (r"(timer \d+ at) \d+ Hz", r"\1 <n> Hz"),  # differs between QEMUs
     (r"(\d+) needed, peak \1 of", "<n> needed, peak <n> of"),  # the same number twice
     (r"^(mapped +)\S+ (\S+ of RAM)", r"\1<n> \2"),
     (r"^(stolen .*, bitmaps) [\d.]+ KiB", r"\1 <n> KiB"),

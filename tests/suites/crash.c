@@ -8,13 +8,19 @@
 
 #if defined(__aarch64__) && !__STDC_HOSTED__
 
+#include "arch/aarch64/timer.h"
+#include "arch/arch.h"
 #include "boot/boot.h"
+#include "boot/irq.h"
+#include "boot/smp.h"
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "mm/layout.h"
 
 /* In the linear map, where no machine of the tests has RAM. */
 #define NOWHERE (LAYOUT_LINEAR + TIB(127) + 0x1238)
+
+extern char boot_stack[];
 
 static noinline void write_to(uintptr_t a)
 {
@@ -67,6 +73,71 @@ TEST_ON(TAP_TARGET, stack, "a stack that runs into its guard page")
 TEST_ON(TAP_TARGET, panic, "a broken promise")
 {
 	panic("the number is %d, the text %s", 42, "here");
+}
+
+/* ---- with interrupts, and on other CPUs ----------------------------------------------------------------------------- */
+
+static void faulty_handler(void)
+{
+	write_to(NOWHERE);
+}
+
+/* The timer's interrupt is pending, and comes as soon as it is let in. */
+static void make_pending(irq_fn fn)
+{
+	if (irq_handle(irq_timer(), fn) != MM_OK || !irq_enable(irq_timer()))
+		panic("no timer");
+	timer_set(timer_now());
+}
+
+static noinline void interrupted_here(void)
+{
+	irq_unmask();
+	for (;;)
+		__asm__ volatile("nop");
+}
+
+TEST_ON(TAP_TARGET, irq, "an interrupt handler that faults: the backtrace goes on in the interrupted code")
+{
+	make_pending(faulty_handler);
+	interrupted_here();
+}
+
+TEST_ON(TAP_TARGET, irqstack, "an interrupt that finds no room on the stack")
+{
+	make_pending(faulty_handler);
+	__asm__ volatile("mov	sp, %0\n\t"
+			 "msr	daifclr, #2\n"
+			 "1:	b	1b" ::"r"(boot_stack + 64)
+			 : "memory");
+}
+
+static void fault_on_last(void *arg)
+{
+	(void)arg;
+	if (arch_cpu_id() == boot.cpus_online - 1)
+		write_to(NOWHERE);
+}
+
+TEST_ON(TAP_TARGET, cpu, "a fault on another CPU ends the machine as one on this CPU does")
+{
+	smp_run(fault_on_last, NULL);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static void more_work(void *arg)
+{
+	if (arch_cpu_id() == 0)
+		smp_run(nothing, arg);
+}
+
+TEST_ON(TAP_TARGET, nested, "work for all CPUs inside such work")
+{
+	smp_run(more_work, NULL);
 }
 
 TEST_ON(TAP_TARGET, sink, "a console that faults: the report of the fault goes to semihosting")

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every CPU at once, and its timer's interrupt handler on top of it, take page frames and give them back; most blocks are
+ * given back by another CPU than the one that took them. Blocks change hands in an array of slots: whoever puts one in takes
+ * out what was there and frees it. Every page of a block is stamped by its taker and looked at before it is freed, so that a
+ * page that two have at once shows. In the end all stop, the state must validate, and every page must be back.
+ *
+ * Nothing is measured in time: each CPU goes on until it has done its rounds and its handler has come often enough.
+ */
+#define SUITE "stress"
+#include "lib/tap.h"
+
+#if defined(__aarch64__) && !__STDC_HOSTED__
+
+#include "arch/aarch64/timer.h"
+#include "arch/arch.h"
+#include "boot/boot.h"
+#include "boot/irq.h"
+#include "boot/smp.h"
+#include "mm/frames.h"
+#include "mm/heap.h"
+
+#define STEPS_ALL 60000 /* of all CPUs together */
+#define STEPS_MIN 600	/* of one CPU */
+#define TICKS_MIN 40	/* of one CPU */
+#define BURST 150	/* single frames that a CPU holds at once: more than a batch of the per-CPU caches, twice */
+#define SLOTS_EACH 8
+#define ORDER_2M 9
+
+/* What one context (main loop or handler of one CPU) works with, in cache lines of its own. */
+struct worker {
+	uint64_t random;
+	uint32_t serial;
+	uint32_t name; /* CPU and context */
+	uint64_t taken[MAX_ORDER + 1];
+	uint64_t freed;
+	uint64_t remote; /* of them: taken by another worker */
+	uint64_t none;	 /* requests for which there was no memory */
+	uint64_t bad;
+	/* The first bad one: what was done, the block's word, what was found. */
+	const char *what;
+	uint64_t block, found;
+} __attribute__((aligned(64)));
+
+struct cpu_work {
+	struct worker loop, handler;
+	uint64_t ticks;
+	uint64_t held[BURST];
+};
+
+static struct cpu_work *work;
+static uint64_t *slots;
+static uint64_t slot_count;
+static uint64_t steps_each;
+static uint64_t tick_least, tick_spread; /* counter ticks from one interrupt to the next: at least, and how much more */
+
+/* xorshift64*: the high bits are good. */
+static uint64_t random(struct worker *w)
+{
+	w->random ^= w->random >> 12;
+	w->random ^= w->random << 25;
+	w->random ^= w->random >> 27;
+	return w->random * 0x2545f4914f6cdd1d >> 20;
+}
+
+static void complain(struct worker *w, const char *what, uint64_t block, uint64_t found)
+{
+	if (w->bad++ == 0) {
+		w->what = what;
+		w->block = block;
+		w->found = found;
+	}
+}
+
+/* ---- blocks ------------------------------------------------------------------------------------------------------------ */
+
+/* A block in one word, never 0: 63:28 frame, 27:23 order, 22:13 worker, 12:1 serial, 0 set. */
+static uint64_t block_word(struct worker *w, pfn_t f, unsigned order)
+{
+	return f.n << 28 | (uint64_t)order << 23 | (uint64_t)w->name << 13 | (uint64_t)(w->serial++ & 0xfff) << 1 | 1;
+}
+
+static pfn_t block_pfn(uint64_t block)
+{
+	return pfn(block >> 28);
+}
+
+static unsigned block_order(uint64_t block)
+{
+	return block >> 23 & 0x1f;
+}
+
+static uint32_t block_owner(uint64_t block)
+{
+	return block >> 13 & 0x3ff;
+}
+
+static uint64_t stamp_of(uint64_t block, uint64_t page)
+{
+	return (block ^ page * 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
+}
+
+static volatile uint64_t *page_words(uint64_t block, uint64_t page)
+{
+	return phys_to_virt(pfn_to_paddr(pfn(block_pfn(block).n + page)));
+}
+
+/* The first and the last word of each page. */
+static void stamp(uint64_t block)
+{
+	for (uint64_t page = 0; page < (uint64_t)1 << block_order(block); page++) {
+		volatile uint64_t *p = page_words(block, page);
+
+		p[0] = stamp_of(block, page);
+		p[PAGE_SIZE / 8 - 1] = ~stamp_of(block, page);
+	}
+}
+
+static void check_stamp(struct worker *w, uint64_t block)
+{
+	for (uint64_t page = 0; page < (uint64_t)1 << block_order(block); page++) {
+		volatile uint64_t *p = page_words(block, page);
+
+		if (p[0] != stamp_of(block, page))
+			complain(w, "first word of a page", block, p[0]);
+		if (p[PAGE_SIZE / 8 - 1] != ~stamp_of(block, page))
+			complain(w, "last word of a page", block, p[PAGE_SIZE / 8 - 1]);
+	}
+}
+
+static void check_zero(struct worker *w, uint64_t block)
+{
+	volatile uint64_t *p = page_words(block, 0);
+
+	for (unsigned i = 0; i < (PAGE_SIZE << block_order(block)) / 8; i++) {
+		if (p[i] != 0) {
+			complain(w, "zeroed memory", block, p[i]);
+			return;
+		}
+	}
+}
+
+/* Most are single frames; some 2 to 8, a few 512. */
+static unsigned some_order(uint64_t r)
+{
+	r &= 0xff;
+	return r < 176 ? 0 : r < 252 ? 1 + r % 3 : ORDER_2M;
+}
+
+/* A stamped block, or 0: there is no memory for it. */
+static uint64_t take(struct worker *w, unsigned order, bool zero)
+{
+	pfn_t f;
+	uint64_t block;
+	int err = frames_alloc(boot.frames, order, zero ? FRAMES_ZERO : 0, TAG_TEST, &f);
+
+	if (err == MM_ENOMEM) {
+		w->none++;
+		return 0;
+	}
+	if (err) {
+		complain(w, "alloc", order, (uint64_t)err);
+		return 0;
+	}
+	w->taken[order]++;
+	block = block_word(w, f, order);
+	if (zero)
+		check_zero(w, block);
+	stamp(block);
+	return block;
+}
+
+static void give(struct worker *w, uint64_t block)
+{
+	int err;
+
+	check_stamp(w, block);
+	err = frames_free(boot.frames, block_pfn(block), block_order(block));
+	if (err)
+		complain(w, "free", block, (uint64_t)err);
+	w->freed++;
+	w->remote += block_owner(block) != w->name;
+}
+
+/* ---- what a worker does ------------------------------------------------------------------------------------------------ */
+
+/* Takes a block, leaves it for somebody else, and frees what somebody else has left. */
+static void exchange(struct worker *w)
+{
+	uint64_t r = random(w);
+	unsigned order = some_order(r);
+	uint64_t block = take(w, order, order < 2 && (r >> 8) % 16 == 0);
+	uint64_t old = __atomic_exchange_n(&slots[(r >> 16) % slot_count], block, __ATOMIC_ACQ_REL);
+
+	if (old)
+		give(w, old);
+}
+
+/* Takes many single frames and gives them back in another order. */
+static void burst(struct worker *w, uint64_t held[BURST])
+{
+	unsigned n = 0;
+
+	while (n < BURST && (held[n] = take(w, 0, false)) != 0)
+		n++;
+	for (unsigned i = 0; n != 0; n--) {
+		uint64_t block;
+
+		i = (unsigned)(random(w) % n);
+		block = held[i];
+		held[i] = held[n - 1];
+		give(w, block);
+	}
+}
+
+static void set_timer(struct worker *w)
+{
+	timer_set(timer_now() + tick_least + random(w) % tick_spread);
+}
+
+static void tick(void)
+{
+	struct cpu_work *c = &work[arch_cpu_id()];
+
+	for (uint64_t n = 1 + random(&c->handler) % 3; n != 0; n--)
+		exchange(&c->handler);
+	c->ticks++;
+	set_timer(&c->handler);
+}
+
+static void run(void *arg)
+{
+	struct cpu_work *c = &work[arch_cpu_id()];
+	bool ticks = irq_timer() != 0;
+
+	(void)arg;
+	if (ticks) {
+		if (!irq_enable(irq_timer()))
+			complain(&c->loop, "the timer's interrupt", 0, 0);
+		set_timer(&c->handler);
+		irq_unmask();
+	}
+	for (uint64_t step = 0;
+	     step < steps_each || (ticks && __atomic_load_n(&c->ticks, __ATOMIC_RELAXED) < TICKS_MIN); step++) {
+		if (step % 256 == 7)
+			burst(&c->loop, c->held);
+		else
+			exchange(&c->loop);
+	}
+	(void)arch_irq_save();
+	timer_stop();
+	irq_disable(irq_timer());
+}
+
+/* ---- the test ---------------------------------------------------------------------------------------------------------- */
+
+static void begin(void)
+{
+	unsigned cpus = boot.cpus_online;
+	/* One host thread plays them all when there are many: what is often for each is seldom for all. */
+	uint64_t usec = cpus > 4 ? cpus / 4 : 1;
+
+	slot_count = SLOTS_EACH * cpus;
+	steps_each = max_u64(STEPS_ALL / cpus, STEPS_MIN);
+	tick_least = timer_hz() * usec / 20000 + 1;
+	tick_spread = 3 * tick_least;
+	work = kcalloc(cpus, sizeof(*work));
+	slots = kcalloc(slot_count, sizeof(*slots));
+	for (unsigned i = 0; work && i < cpus; i++) {
+		work[i].loop.name = 2 * i;
+		work[i].handler.name = 2 * i + 1;
+		work[i].loop.random = 2 * i + 1000;
+		work[i].handler.random = 2 * i + 1001;
+	}
+}
+
+static void look_at(const struct worker *w, uint64_t *taken, uint64_t *remote, uint64_t *none)
+{
+	if (w->bad)
+		tap_note("worker %u: %llu faults, the first: %s of block 0x%llx: 0x%llx", w->name,
+			 (unsigned long long)w->bad, w->what, (unsigned long long)w->block,
+			 (unsigned long long)w->found);
+	CHECK_EQ(w->bad, 0);
+	for (unsigned order = 0; order <= MAX_ORDER; order++)
+		*taken += w->taken[order];
+	*remote += w->remote;
+	*none += w->none;
+}
+
+TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free frames across each other; all come back")
+{
+	struct frames_stats before, after;
+	uint64_t taken = 0, large = 0, remote = 0, none = 0, ticks = 0, least = UINT64_MAX;
+
+	begin();
+	CHECK_OR_RETURN(work && slots);
+	if (irq_timer())
+		CHECK_OR_RETURN(irq_handle(irq_timer(), tick) == MM_OK);
+	frames_get_stats(boot.frames, &before);
+
+	smp_run(run, NULL);
+
+	for (uint64_t i = 0; i < slot_count; i++) {
+		if (slots[i])
+			give(&work[0].loop, slots[i]);
+	}
+	for (unsigned i = 0; i < boot.cpus_online; i++) {
+		look_at(&work[i].loop, &taken, &remote, &none);
+		look_at(&work[i].handler, &taken, &remote, &none);
+		large += work[i].loop.taken[ORDER_2M] + work[i].handler.taken[ORDER_2M];
+		ticks += work[i].ticks;
+		least = min_u64(least, work[i].ticks);
+		CHECK_EQ(smp_cpu(i)->unwanted, 0);
+	}
+	CHECK(remote > 0);
+	CHECK(irq_timer() == 0 || least >= TICKS_MIN);
+	CHECK_EQ(frames_validate(boot.frames), MM_OK);
+	frames_get_stats(boot.frames, &after);
+	CHECK_EQ(after.free_pages, before.free_pages);
+	for (unsigned order = 0; order <= MAX_ORDER; order++)
+		CHECK_EQ(after.free_blocks[order], before.free_blocks[order]);
+	CHECK_EQ(after.bad_frees, before.bad_frees);
+	tap_note(
+		"stress: %u CPUs, %llu blocks (%llu of 2 MiB), %llu freed by another, %llu times no memory, %llu interrupts",
+		boot.cpus_online, (unsigned long long)taken, (unsigned long long)large, (unsigned long long)remote,
+		(unsigned long long)none, (unsigned long long)ticks);
+	if (irq_timer())
+		CHECK_EQ(irq_handle(irq_timer(), NULL), MM_OK);
+	CHECK_EQ(kfree(slots), MM_OK);
+	CHECK_EQ(kfree(work), MM_OK);
+}
+
+#endif
