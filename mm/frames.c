@@ -126,8 +126,10 @@ int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 	irq = spin_lock(&b->lock);
 	err = buddy_add_locked(b, start.n, start.n + pages);
 	spin_unlock(&b->lock, irq);
-	if (!err)
+	if (!err) {
 		frames_cache_share_out(f);
+		frames_watch_moved(f);
+	}
 	return err;
 }
 

@@ -34,6 +34,12 @@ enum frames_level {
 };
 typedef void (*frames_watch_fn)(void *ctx, enum frames_level level, uint64_t free_pages);
 
+struct frames_watcher {
+	frames_watch_fn call;
+	void *ctx;
+	uint64_t low, high; /* frames */
+};
+
 struct frames {
 	/*
 	 * Private to mm/frames*.[ch]. The first group is what the paths through a cache read: written at boot and when
@@ -61,10 +67,10 @@ struct frames {
 	uint64_t failures;
 	uint64_t bad_frees;
 	/* Watermarks (mm/frames_watch.c). */
-	frames_watch_fn watch;
-	void *watch_ctx;
-	uint64_t watch_low, watch_high; /* frames; 0: nobody watches */
-	uint32_t watch_state;
+	struct spinlock watch_lock; /* outside a bank's, never with a cache's */
+	struct frames_watcher watcher;
+	bool watch_low; /* the last call said so */
+	bool watched;	/* relaxed atomic: there is a watcher */
 };
 
 /* ---- bring-up (boot: one CPU) ------------------------------------------------------------------------------------ */
@@ -229,7 +235,7 @@ must_check int frames_alloc_runs(struct frames *f, uint64_t pages, uint64_t alig
 				 struct frames_run *runs, unsigned max_runs, unsigned *n_runs);
 
 /*
- * n single frames at once into out[]: all or nothing (MM_ENOMEM). Whole leaves of 64 frames are taken under one lock; a
+ * n single frames at once into out[]: all or nothing (MM_ENOMEM; out[] is used on the way). Whole leaves of 64 frames are taken under one lock; a
  * frame costs three instructions then. flags: FRAMES_ZERO, FRAMES_BELOW_4G, FRAMES_RESERVE.
  */
 must_check int frames_alloc_bulk(struct frames *f, unsigned n, unsigned flags, uint8_t tag, paddr_t *out);
@@ -274,8 +280,9 @@ must_check int frames_put_paddr(struct frames *f, paddr_t pa, bool *freed);
 /* ---- reserve and watermarks -------------------------------------------------------------------------------------- */
 
 /*
- * Keeps `pages` frames back for requests with FRAMES_RESERVE: all others get MM_ENOMEM when fewer would be left. Spread
- * over the banks by size. MM_ENOMEM: less than that is free now; nothing changed.
+ * Keeps `pages` frames back for requests with FRAMES_RESERVE: all others get MM_ENOMEM when fewer would be left (but
+ * frames_take(), which wants one block and no other). Spread over the banks by size, as far as these have free frames; each
+ * bank keeps its share. MM_ENOMEM: less than that is free now; nothing changed. 0: nothing is kept back any more.
  */
 must_check int frames_set_reserve(struct frames *f, uint64_t pages);
 
@@ -283,9 +290,13 @@ must_check int frames_set_reserve(struct frames *f, uint64_t pages);
  * watch(ctx, FRAMES_LEVEL_LOW, free) is called once when free frames (cached ones included) fall below `low`, and
  * watch(ctx, FRAMES_LEVEL_HIGH, free) once when they rise above `high` again; by the CPU whose request or free it was,
  * after it, without a lock of the page allocator's, with interrupts as the caller had them. The callback may allocate and
- * free frames; the caller may be the heap in the middle of something, so no objects. Looked at when
- * frames move between banks and their users (batches of caches included), so it may come up to one batch for each CPU
- * late. low < high, or both 0 with watch NULL to end it (MM_EINVAL). One watcher; a second replaces the first.
+ * free frames; the caller may be the heap in the middle of something, so no objects. Looked at when frames move between
+ * banks and their users (batches of caches included) and by this call itself, so it may come up to one batch for each CPU
+ * late; what other CPUs move at that moment may count as not free. Costs some dozen instructions for each bank and each
+ * CPU then, with interrupts masked.
+ *
+ * low < high, or both 0 with watch NULL to end it (MM_EINVAL). One watcher; a second replaces the first, whose last call
+ * may still be under way on another CPU when this returns.
  */
 must_check int frames_watch(struct frames *f, uint64_t low, uint64_t high, frames_watch_fn watch, void *ctx);
 

@@ -132,7 +132,7 @@ void frames_watch_look(struct frames *f);
 /* After frames have moved between banks and users; no lock held. */
 static inline void frames_watch_moved(struct frames *f)
 {
-	if (unlikely(__atomic_load_n(&f->watch_high, __ATOMIC_RELAXED)))
+	if (unlikely(__atomic_load_n(&f->watched, __ATOMIC_RELAXED)))
 		frames_watch_look(f);
 }
 

@@ -5,34 +5,59 @@
 
 /* ---- the reserve ------------------------------------------------------------------------------------------------- */
 
+/* left * part / whole, roughly: of numbers below 2^40 each, the product of two would overflow. */
+static uint64_t share_of(uint64_t left, uint64_t part, uint64_t whole)
+{
+	while (whole >> 24) {
+		whole >>= 1;
+		part >>= 1;
+	}
+	return whole ? left * part / whole : 0;
+}
+
+/* How many more frames bank b could keep back: of what is free now, or of all that it has. */
+static uint64_t could_keep(const struct buddy *b, bool free_only) REQUIRES(b->lock)
+{
+	uint64_t most = free_only ? b->given_pages - b->used_pages : b->given_pages;
+
+	return most > b->reserve_pages ? most - b->reserve_pages : 0;
+}
+
 /*
- * Each bank keeps its share, so that no bank's lock is ever taken for another's sake; the last ones to be asked take what
- * rounding leaves. [FW1]
+ * Each bank keeps its share, so that no bank's lock is ever taken for another's sake: by its size first, then what others
+ * do not have free, and what was taken meanwhile as soon as it comes back. [FW1]
  */
 int frames_set_reserve(struct frames *f, uint64_t pages)
 {
 	uint64_t total = 0, free = 0, left = pages;
+	unsigned long irq;
 
 	frames_drain(f);
+	irq = spin_lock(&f->cpus_lock); /* one call at a time */
 	for (struct buddy *b = f->banks; b; b = b->next) {
 		struct bank_counts counts = frames_count_bank(b);
 
 		total += counts.given;
 		free += counts.given - counts.used;
 	}
-	if (pages > free)
+	if (pages > free) {
+		spin_unlock(&f->cpus_lock, irq);
 		return MM_ENOMEM;
-	for (struct buddy *b = f->banks; b; b = b->next) {
-		unsigned long irq = spin_lock(&b->lock);
-		/* Sizes below 2^52 bytes have fewer than 2^40 frames: a product of two would overflow. */
-		uint64_t share = b->next ? left / total * b->given_pages + left % total * b->given_pages / total : left;
-
-		share = share < b->given_pages ? share : b->given_pages;
-		b->reserve_pages = share;
-		left -= share;
-		total -= b->given_pages;
-		spin_unlock(&b->lock, irq);
 	}
+	for (unsigned pass = 0; pass < 3; pass++)
+		for (struct buddy *b = f->banks; b; b = b->next) {
+			unsigned long bank_irq = spin_lock(&b->lock);
+			uint64_t more = pass ? left : share_of(pages, b->given_pages, total), most;
+
+			if (pass == 0)
+				b->reserve_pages = 0;
+			most = could_keep(b, pass < 2);
+			more = more < most ? more : most;
+			b->reserve_pages += more;
+			left -= more;
+			spin_unlock(&b->lock, bank_irq);
+		}
+	spin_unlock(&f->cpus_lock, irq);
 	return MM_OK;
 }
 
@@ -51,36 +76,36 @@ static uint64_t free_now(struct frames *f)
 	return free;
 }
 
-/* Whoever turns the state makes the call; nobody else does until it turns again. [FW2] */
+/*
+ * Whoever turns the state makes the call; nobody else does until it turns again. Counted under the lock: everybody looks
+ * after he has moved something, so the last one decides by what is true. [FW2]
+ */
 void frames_watch_look(struct frames *f)
 {
-	uint32_t state = __atomic_load_n(&f->watch_state, __ATOMIC_RELAXED), other;
+	unsigned long irq = spin_lock(&f->watch_lock);
+	const struct frames_watcher watcher = f->watcher;
 	uint64_t free = free_now(f);
+	bool low = f->watch_low, turned = watcher.call && (low ? free > watcher.high : free < watcher.low);
 
-	if (state == FRAMES_LEVEL_HIGH && free < f->watch_low)
-		other = FRAMES_LEVEL_LOW;
-	else if (state == FRAMES_LEVEL_LOW && free > f->watch_high)
-		other = FRAMES_LEVEL_HIGH;
-	else
-		return;
-	if (__atomic_compare_exchange_n(&f->watch_state, &state, other, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		f->watch(f->watch_ctx, (enum frames_level)other, free);
+	if (turned)
+		f->watch_low = !low;
+	spin_unlock(&f->watch_lock, irq);
+	if (turned)
+		watcher.call(watcher.ctx, low ? FRAMES_LEVEL_HIGH : FRAMES_LEVEL_LOW, free);
 }
 
 /* [FW3] */
 int frames_watch(struct frames *f, uint64_t low, uint64_t high, frames_watch_fn watch, void *ctx)
 {
+	unsigned long irq;
+
 	if (watch ? !low || low >= high : low || high)
 		return MM_EINVAL;
-	/* No looks while the parts do not belong together. */
-	__atomic_store_n(&f->watch_high, 0, __ATOMIC_RELAXED);
-	if (!watch)
-		return MM_OK;
-	f->watch_low = low;
-	f->watch = watch;
-	f->watch_ctx = ctx;
-	__atomic_store_n(&f->watch_state, FRAMES_LEVEL_HIGH, __ATOMIC_RELAXED);
-	__atomic_store_n(&f->watch_high, high, __ATOMIC_RELEASE);
+	irq = spin_lock(&f->watch_lock);
+	f->watcher = (struct frames_watcher){ watch, ctx, low, high };
+	f->watch_low = false;
+	__atomic_store_n(&f->watched, watch != NULL, __ATOMIC_RELAXED);
+	spin_unlock(&f->watch_lock, irq);
 	frames_watch_look(f);
 	return MM_OK;
 }
