@@ -280,6 +280,7 @@ _Noreturn void kernel_main(void)
 	mm_init(&config, &boot.mm);
 	numa_read_distances(&frames, &boot.fdt);
 	mm_init_heap(&boot.mm);
+	mm_init_reserve(&boot.mm);
 	kspace_init(&kspace, &mmu_kernel, &frames, LAYOUT_VMALLOC, LAYOUT_VMALLOC_SIZE);
 	irq_init(&boot.fdt, &kspace);
 	smp_start(&boot.fdt, &kspace);

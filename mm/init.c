@@ -182,11 +182,12 @@ static void map_memmap(const struct mm_init_config *c, const struct mm_bank *ban
 
 /* ---- the frames as table allocator ------------------------------------------------------------------------------------- */
 
+/* What frees memory may need a table first. [FX12] */
 static bool alloc_table(void *ctx, paddr_t *out)
 {
 	pfn_t f;
 
-	if (frames_alloc(ctx, 0, 0, TAG_PGTABLE, &f))
+	if (frames_alloc(ctx, 0, 0, TAG_PGTABLE, &f) && frames_alloc(ctx, 0, FRAMES_RESERVE, TAG_PGTABLE, &f))
 		return false;
 	*out = pfn_to_paddr(f);
 	return true;
@@ -430,7 +431,8 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 	}
 	for (from = 0; !found && mm_plan_bank(c->ram, from, limit, &bank); from = bank_range(&bank).end) {
 		first.bank = bank;
-		found = choose_window(c, &first.bank, ALIGN_UP(frames_section_table_size(n_sections), 64), &first.window);
+		found = choose_window(c, &first.bank, ALIGN_UP(frames_section_table_size(n_sections), 64),
+				      &first.window);
 		if (!found)
 			first.index++;
 	}
@@ -487,6 +489,19 @@ void mm_init(const struct mm_init_config *c, struct mm_bringup *up)
 		up->pool_peak = c->pool->peak;
 		up->dynamic_tables = c->tables->dynamic_tables;
 	}
+}
+
+/* [FX12] */
+void mm_init_reserve(struct mm_bringup *up)
+{
+	struct frames_stats stats;
+	uint64_t pages;
+
+	frames_get_stats(up->frames, &stats);
+	pages = min64(stats.total_pages / MM_RESERVE_SHARE, MM_RESERVE_MAX);
+	if (frames_set_reserve(up->frames, pages))
+		log_error("frames: %lu pages cannot be kept back for page tables, %lu are free\n", (unsigned long)pages,
+			  (unsigned long)stats.free_pages);
 }
 
 /* [IN9] */

@@ -73,6 +73,15 @@ struct mm_init_config {
  */
 void mm_init(const struct mm_init_config *config, struct mm_bringup *out);
 
+/*
+ * Keeps 1/MM_RESERVE_SHARE of memory back, at most MM_RESERVE_MAX frames: when ordinary requests find nothing more, page
+ * tables can still be made (mm_frame_allocator). For the kernel; after mm_init_heap(), which takes what it needs. An
+ * embedder says for himself what is kept back.
+ */
+#define MM_RESERVE_SHARE 1024
+#define MM_RESERVE_MAX (MIB(1) >> PAGE_SHIFT)
+void mm_init_reserve(struct mm_bringup *up);
+
 /* Takes the heap's reservation; panics with "Failed to allocate heap". */
 void mm_init_heap(struct mm_bringup *up);
 
@@ -82,7 +91,10 @@ void mm_init_heap(struct mm_bringup *up);
  */
 bool mm_plan_bank(const struct ram_map *ram, uint64_t from, uint64_t limit, struct mm_bank *out);
 
-/* The page allocator that the hand-over registers: order-0 frames tagged TAG_PGTABLE. */
+/*
+ * The page allocator that the hand-over registers: order-0 frames tagged TAG_PGTABLE; what is kept back when there are no
+ * others.
+ */
 extern struct page_allocator mm_frame_allocator;
 
 #endif

@@ -436,6 +436,57 @@ TEST_ON(TAP_HOST, IN9, "the heap takes its recommended size from the frames")
 	CHECK_EQ(heap_validate(), MM_OK);
 }
 
+/* [FX12] */
+TEST_ON(TAP_HOST, FX12,
+	"1/1024 of memory, 1 MiB at most, is kept back: page tables come from it when nothing else is left")
+{
+	static const struct {
+		uint64_t ram, least, most; /* bytes */
+	} machines[] = {
+		{ MIB(64), KIB(56), KIB(64) },
+		{ MIB(512), KIB(504), KIB(512) },
+		{ GIB(64), MIB(1), MIB(1) },
+	};
+	const struct pt_attrs data = { PT_WRITE, PT_NORMAL };
+	struct frames_stats stats, full;
+	struct pgtable_entry e;
+	uint64_t mapped = 0, va = TIB(200);
+	unsigned errors = 0;
+	pfn_t f;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(machines); i++) {
+		machine_begin();
+		add(GIB(1), machines[i].ram, RAM_FREE);
+		run_machine();
+		mm_init_reserve(&up);
+		frames_get_stats(&frames, &stats);
+		CHECK(stats.reserve_pages * PAGE_SIZE >= machines[i].least);
+		CHECK(stats.reserve_pages * PAGE_SIZE <= machines[i].most);
+	}
+	machine_begin();
+	add(GIB(1), MIB(64), RAM_FREE);
+	run_machine();
+	mm_init_reserve(&up);
+	while (frames_alloc(&frames, 0, 0, TAG_TEST, &f) == MM_OK)
+		;
+	frames_get_stats(&frames, &full);
+	CHECK_EQ(full.free_pages, full.reserve_pages);
+	/* Every mapping needs two tables of its own. */
+	while (pgtable_map(&tables, va + mapped * GIB(1), paddr(0x9000000), PAGE_SIZE, data, 0) == MM_OK)
+		mapped++;
+	frames_get_stats(&frames, &stats);
+	CHECK_EQ(stats.free_pages, (full.free_pages - 1) % 2);
+	CHECK_EQ(mapped, (full.free_pages - 1) / 2);
+	/* The one that failed left nothing; the others go again, and their tables with them. */
+	CHECK_EQ(pgtable_query(&tables, va + mapped * GIB(1), &e), MM_ENOENT);
+	while (mapped--)
+		errors += pgtable_unmap(&tables, va + mapped * GIB(1), PAGE_SIZE) != MM_OK;
+	CHECK_EQ(errors, 0);
+	frames_get_stats(&frames, &stats);
+	CHECK_EQ(stats.free_pages, full.free_pages);
+	CHECK_EQ(frames_validate(&frames), MM_OK);
+}
+
 /* [KS1] [KS2] */
 TEST_ON(TAP_HOST, KS1, "a kernel stack stands between two unmapped pages; a failure leaves nothing behind")
 {
