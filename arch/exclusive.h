@@ -38,8 +38,12 @@
  *
  * uint64_t shared_load(const void *base, uint64_t index);
  *
- *	base[index], of 64-bit words that other CPUs write: one access, no order. Compilers' own atomic loads cost an
- *	instruction more for the address.
+ *	base[index], of 64-bit words that other CPUs write: one access, before those whose address comes from it.
+ *	Compilers' own atomic loads cost an instruction more for the address.
+ *
+ * uint64_t rare_load(const uint64_t *word);
+ *
+ *	*word, which other CPUs write hardly ever: an access that a compiler may make one with its neighbour's.
  *
  * uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift);
  *

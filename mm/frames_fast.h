@@ -23,7 +23,7 @@
 static always_inline struct frames_cache *frames_my_cache(const struct frames *f, enum cache_kind kind)
 {
 	struct frames_cache *const *table = kind == CACHE_PAGE ? f->pages : f->blocks;
-	uint64_t hash = f->cpu_hash;
+	uint64_t hash = rare_load(&f->cpu_hash);
 
 	together(table, hash);
 	return (struct frames_cache *)(uintptr_t)shared_load(table, arch_cpu_key() * hash >> CPU_HASH_SHIFT);

@@ -87,6 +87,11 @@ static always_inline uint64_t shared_load(const void *base, uint64_t index)
 	return value;
 }
 
+static always_inline uint64_t rare_load(const uint64_t *word)
+{
+	return *word;
+}
+
 static always_inline void *cheap_base(void *p)
 {
 	__asm__("" : "+r"(p));

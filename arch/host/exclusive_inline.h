@@ -49,9 +49,15 @@ static always_inline bool exclusive_flip(exclusive_word_t *word, uint64_t want, 
 	return true;
 }
 
+/* Acquire: C knows no order by an address that depends on the load. */
 static always_inline uint64_t shared_load(const void *base, uint64_t index)
 {
-	return __atomic_load_n((const exclusive_word_t *)base + index, __ATOMIC_RELAXED);
+	return __atomic_load_n((const exclusive_word_t *)base + index, __ATOMIC_ACQUIRE);
+}
+
+static always_inline uint64_t rare_load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
 static always_inline void *cheap_base(void *p)
