@@ -126,8 +126,9 @@ uint64_t buddy_split_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
 void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);
 
 /*
- * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, the
- * lowest of the smallest blocks first, each with `record` as its record; their addresses go to pa[]. Returns how many.
+ * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, each
+ * with `record` as its record; their addresses go to pa[]. Returns how many. The lowest leaf that is free in part is
+ * emptied, its smallest blocks first, and so on; when there is none, the lowest of the smallest larger blocks is begun.
  * buddy_put_batch_locked(): gives n frames of this bank back, as n frees would; their records are page heads of order 0,
  * whatever their state.
  */

@@ -14,21 +14,13 @@
 #include "tests/bench/packing/replay.h"
 #include "tests/bench/packing/subjects.h"
 #include "tests/bench/packing/traces.h"
+#include "tests/suites/frames_world.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define START SECTION_PAGES
-
-static uint64_t chance(uint64_t *seed)
-{
-	uint64_t z = (*seed += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
 
 /* ---- the textbook buddy ------------------------------------------------------------------------------------------ */
 
@@ -191,7 +183,8 @@ TEST_ON(TAP_HOST, PK2, "the reference is valid after each of 20000 random operat
 
 /* ---- the player -------------------------------------------------------------------------------------------------- */
 
-#define SOME_PAGES (MIB(64) >> PAGE_SHIFT)
+#define SOME_PAGES (MIB(128) >> PAGE_SHIFT)
+#define PERCENT(x) (unsigned)((x)*100), (unsigned)((x)*1000) % 10
 
 static struct subject make_subject(unsigned which)
 {
@@ -200,10 +193,11 @@ static struct subject make_subject(unsigned which)
 }
 
 TEST_ON(TAP_HOST, PK3,
-	"all allocators play the same trace: every request is granted, and their free blocks are the account's")
+	"all allocators play the same trace, their free blocks are the account's, and the shipped one keeps more of them whole")
 {
 	for (unsigned t = 0; t < n_traces; t++) {
 		uint64_t digest = 0, requests = 0;
+		double share[4];
 
 		for (unsigned which = 0; which < 4; which++) {
 			struct subject s = make_subject(which);
@@ -218,6 +212,7 @@ TEST_ON(TAP_HOST, PK3,
 			packing = player_packing(&p);
 			CHECK_EQ(player_probe_2m(&p), packing.whole_2m);
 			player_check(&p);
+			share[which] = packing_share_2m(&packing);
 			CHECK(p.requests > SOME_PAGES / 2);
 			CHECK_EQ(p.failures, 0);
 			if (which == 0) {
@@ -228,6 +223,9 @@ TEST_ON(TAP_HOST, PK3,
 			CHECK_EQ(p.requests, requests);
 			player_end(&p);
 		}
+		tap_note("%s: %u.%u %% of the free memory in whole 2 MiB, without caches %u.%u, LIFO %u.%u",
+			 traces[t].name, PERCENT(share[1]), PERCENT(share[0]), PERCENT(share[2]));
+		CHECK(share[1] > share[2] && share[1] > share[3]);
 	}
 }
 
@@ -443,6 +441,117 @@ TEST_ON(TAP_HOST, PK4, "the account counts whole 2 MiB, whole 1 GiB and the larg
 	player_check(&p);
 	CHECK_EQ(player_packing_undrained(&p).whole_1g, 2);
 	player_end(&p);
+}
+
+/* ---- which frames a batch takes ---------------------------------------------------------------------------------- */
+
+#define LEAF 64
+#define LEAVES 24
+
+static struct world w;
+static const struct span some_leaves = { START, LEAVES *LEAF };
+
+static bool is_free(uint64_t n, struct frame_info *info)
+{
+	frames_query(&w.f, pfn(n), info);
+	return info->role == FRAME_FREE;
+}
+
+/* The frame that a batch takes next, in the plainest words. */
+static uint64_t next_frame(void)
+{
+	uint64_t best = BUDDY_NONE;
+	unsigned best_order = MAX_ORDER + 1;
+	struct frame_info info;
+
+	for (uint64_t n = START; n < START + some_leaves.pages; n++) {
+		/* The lowest leaf of which a part is free; there, the lowest of the smallest blocks. */
+		if (best_order < 6 && n % LEAF == 0)
+			break;
+		if (!is_free(n, &info) || info.order >= best_order)
+			continue;
+		best = n;
+		best_order = info.order;
+	}
+	return best;
+}
+
+TEST_ON(TAP_HOST, PK6, "a batch empties the lowest leaf that is free in part, then a whole one")
+{
+	paddr_t pa[64];
+
+	WORLD_OR_RETURN(&w, &some_leaves, 1);
+	world_add(&w, START, some_leaves.pages);
+	for (uint64_t i = 0; i < 3; i++)
+		CHECK(world_take(&w, START + i * LEAF, 6, TAG_TEST));
+	CHECK_EQ(frames_free(&w.f, pfn(START + LEAF), 6), MM_OK);
+	CHECK_EQ(frames_free(&w.f, pfn(START + 2 * LEAF), 6), MM_OK);
+	/* Leaf 1: eight frames in one block; leaf 2: a single one. */
+	for (uint64_t i = 0; i < 2 * LEAF; i++)
+		if (i / 8 != 1 && i != LEAF + 5)
+			CHECK_EQ(frames_take(&w.f, pfn(START + LEAF + i), 0, TAG_TEST), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, 3, 0, TAG_TEST, pa), MM_OK);
+	for (uint64_t i = 0; i < 3; i++)
+		CHECK_EQ(paddr_to_pfn(pa[i]).n, START + LEAF + 8 + i);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, 8, 0, TAG_TEST, pa), MM_OK);
+	for (uint64_t i = 0; i < 5; i++)
+		CHECK_EQ(paddr_to_pfn(pa[i]).n, START + LEAF + 11 + i);
+	CHECK_EQ(paddr_to_pfn(pa[5]).n, START + 2 * LEAF + 5);
+	CHECK_EQ(paddr_to_pfn(pa[6]).n, START + 3 * LEAF);
+	CHECK_EQ(paddr_to_pfn(pa[7]).n, START + 3 * LEAF + 1);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+TEST_ON(TAP_HOST, PK6, "batches of every size take what the plain words say, after 3000 random operations")
+{
+	static uint64_t held[LEAVES * LEAF];
+	unsigned n_held = 0, refused = 0;
+	uint64_t seed = 3;
+
+	WORLD_OR_RETURN(&w, &some_leaves, 1);
+	world_add(&w, START, some_leaves.pages);
+	for (unsigned round = 0; round < 3000; round++) {
+		unsigned n = 1 + (unsigned)(chance(&seed) % 64);
+		/* Mostly empty at times, mostly full at others. */
+		bool grow = chance(&seed) % 8 < (round / 200 % 2 ? 5 : 3);
+
+		for (unsigned i = 0; !grow && i < n && n_held; i++) {
+			unsigned k = (unsigned)(chance(&seed) % n_held);
+
+			CHECK_EQ(frames_free(&w.f, pfn(held[k]), 0), MM_OK);
+			held[k] = held[--n_held];
+		}
+		if (grow && n_held + n <= some_leaves.pages) {
+			uint64_t first = next_frame();
+			struct frames_stats before, after;
+			paddr_t pa[64];
+
+			frames_get_stats(&w.f, &before);
+			CHECK_OR_RETURN(frames_alloc_bulk(&w.f, n, 0, TAG_TEST, pa) == MM_OK);
+			frames_get_stats(&w.f, &after);
+			CHECK_EQ(paddr_to_pfn(pa[0]).n, first);
+			CHECK_EQ(before.free_pages - after.free_pages, n);
+			CHECK_EQ(after.allocs - before.allocs, n);
+			for (unsigned i = 0; i < n; i++)
+				held[n_held++] = paddr_to_pfn(pa[i]).n;
+			/* The others one by one: back, and each is the next one. */
+			for (unsigned i = n; i; i--)
+				CHECK_EQ(frames_free(&w.f, pfn(held[n_held - i]), 0), MM_OK);
+			for (unsigned i = 0; i < n; i++) {
+				CHECK_EQ(next_frame(), paddr_to_pfn(pa[i]).n);
+				CHECK_EQ(frames_take(&w.f, pfn(paddr_to_pfn(pa[i]).n), 0, TAG_TEST), MM_OK);
+			}
+		} else if (grow) {
+			refused++;
+		}
+		CHECK_OR_RETURN(frames_validate(&w.f) == MM_OK);
+	}
+	CHECK(refused > 0);
+	while (n_held)
+		CHECK_EQ(frames_free(&w.f, pfn(held[--n_held]), 0), MM_OK);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	CHECK_EQ(frames_largest_free(&w.f), 10);
 }
 
 /* ---- the recorded trace ------------------------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include "tests/bench/packing/replay.h"
 #include "tests/bench/packing/subjects.h"
 #include "tests/bench/packing/traces.h"
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,15 +103,6 @@ static struct subject make_subject(unsigned which, uint64_t start, uint64_t page
 	return subject_granule(start, pages, which == SHIPPED);
 }
 
-/* One number for each 2 MiB, 0 to 512 frames in use, as a list. */
-static void write_memory(FILE *out, const struct player *p, const char *name)
-{
-	fprintf(out, "  \"%s\": [", name);
-	for (uint64_t i = 0; i < p->pages >> ORDER_2M; i++)
-		fprintf(out, "%s%u", i ? ", " : "", p->used_2m[i]);
-	fprintf(out, "]");
-}
-
 /* The state after the trace counts, unless it has samples of its own. */
 static void finish(struct run *run, struct player *p)
 {
@@ -126,39 +118,42 @@ static void finish(struct run *run, struct player *p)
 	run->failures = p->failures;
 }
 
-static struct run run_trace(const struct trace *t, unsigned which, uint64_t seed, FILE *memory)
+/* One allocator on one trace; the allocators of a trace run side by side, a thread each. */
+struct job {
+	unsigned which;
+	const struct trace *trace; /* or */
+	const struct recording *recording;
+	uint64_t seed;
+	pthread_t thread;
+	struct run run;
+	uint16_t *used_2m; /* the caller's, when not NULL: used frames of each 2 MiB at the end */
+};
+
+static void *run_job(void *ctx)
 {
-	uint64_t start = MEMORY_START >> PAGE_SHIFT, pages = (uint64_t)options.gib << MAX_ORDER;
-	struct subject subject = make_subject(which, start, pages);
+	struct job *job = ctx;
+	const struct recording *r = job->recording;
+	uint64_t start = r ? r->start : MEMORY_START >> PAGE_SHIFT;
+	uint64_t pages = r ? r->pages : (uint64_t)options.gib << MAX_ORDER;
+	struct subject subject = make_subject(job->which, start, pages);
 	struct player player;
-	struct run run = { 0 };
 
-	player_init(&player, &subject, subject_names[which].title, start, pages, trace_blocks(pages));
+	player_init(&player, &subject, subject_names[job->which].title, start, pages,
+		    r ? r->blocks : trace_blocks(pages));
 	player.point = on_point;
-	player.ctx = &run;
-	player_give(&player, start, pages);
-	t->play(&player, seed);
-	finish(&run, &player);
-	if (memory)
-		write_memory(memory, &player, which == LIFO ? "lifo" : "granule");
+	player.ctx = &job->run;
+	if (r) {
+		if (!replay_play(r, &player))
+			give_up("broken trace", options.recorded);
+	} else {
+		player_give(&player, start, pages);
+		job->trace->play(&player, job->seed);
+	}
+	finish(&job->run, &player);
+	if (job->used_2m)
+		memcpy(job->used_2m, player.used_2m, (pages >> ORDER_2M) * sizeof(*job->used_2m));
 	player_end(&player);
-	return run;
-}
-
-static struct run run_recording(const struct recording *r, unsigned which)
-{
-	struct subject subject = make_subject(which, r->start, r->pages);
-	struct player player;
-	struct run run = { 0 };
-
-	player_init(&player, &subject, subject_names[which].title, r->start, r->pages, r->blocks);
-	player.point = on_point;
-	player.ctx = &run;
-	if (!replay_play(r, &player))
-		give_up("broken trace", options.recorded);
-	finish(&run, &player);
-	player_end(&player);
-	return run;
+	return NULL;
 }
 
 /* ---- all runs of a trace ----------------------------------------------------------------------------------------- */
@@ -192,7 +187,7 @@ static struct figures average(const struct run *run)
 	};
 }
 
-static void add_seed(struct row *row, const struct run *runs, unsigned seeds, bool first)
+static void add_seed(struct row *row, const struct job *jobs, unsigned seeds, bool first)
 {
 	struct figures f[SUBJECTS];
 	double ahead, ahead_uncached;
@@ -203,9 +198,9 @@ static void add_seed(struct row *row, const struct run *runs, unsigned seeds, bo
 		f[i] = (struct figures){ 0 };
 		if (row->absent[i])
 			continue;
-		if (runs[i].digest != runs[0].digest || runs[i].failures)
+		if (jobs[i].run.digest != jobs[0].run.digest || jobs[i].run.failures)
 			give_up("the allocators did not do the same on", row->name);
-		f[i] = average(&runs[i]);
+		f[i] = average(&jobs[i].run);
 		m->whole_2m += f[i].whole_2m / seeds;
 		m->whole_1g += f[i].whole_1g / seeds;
 		m->undrained_2m += f[i].undrained_2m / seeds;
@@ -220,6 +215,27 @@ static void add_seed(struct row *row, const struct run *runs, unsigned seeds, bo
 		row->worst = ahead;
 	if (first || ahead_uncached < row->worst_uncached)
 		row->worst_uncached = ahead_uncached;
+}
+
+/* All allocators on one trace with one seed. used_2m: for the shipped one and LIFO, or NULL. */
+static void run_seed(struct row *row, const struct trace *t, const struct recording *r, uint64_t seed, unsigned seeds,
+		     uint16_t **used_2m)
+{
+	struct job jobs[SUBJECTS] = { 0 };
+
+	for (unsigned i = 0; i < SUBJECTS; i++) {
+		jobs[i].which = i;
+		jobs[i].trace = t;
+		jobs[i].recording = r;
+		jobs[i].seed = seed;
+		jobs[i].used_2m = used_2m ? used_2m[i] : NULL;
+		if (!row->absent[i] && pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]))
+			give_up("no thread for", row->name);
+	}
+	for (unsigned i = 0; i < SUBJECTS; i++)
+		if (!row->absent[i] && pthread_join(jobs[i].thread, NULL))
+			give_up("no thread for", row->name);
+	add_seed(row, jobs, seeds, seed == 1);
 }
 
 static void print_row(const struct row *row)
@@ -333,6 +349,61 @@ static void parse_words(int argc, char **argv)
 		give_up("--gib is 1 to 1024, --seeds", "1 to 16");
 }
 
+/* How full each 2 MiB is, 0 to 512 frames, in the order of addresses. */
+static void write_memory(FILE *out, const char *name, const uint16_t *used_2m)
+{
+	fprintf(out, "  \"%s\": [", name);
+	for (uint64_t i = 0; i < (uint64_t)options.gib << (MAX_ORDER - ORDER_2M); i++)
+		fprintf(out, "%s%u", i ? ", " : "", used_2m[i]);
+	fprintf(out, "]");
+}
+
+static bool measure_trace(unsigned t, FILE *memory, FILE *json, const char **comma)
+{
+	struct row row = { .name = traces[t].name, .title = traces[t].title, .has_after = t == 0 };
+	uint16_t *used_2m[SUBJECTS] = { NULL };
+	bool picture = memory && t == 0;
+
+	for (unsigned i = 0; picture && i < SUBJECTS; i++) {
+		used_2m[i] = calloc((size_t)options.gib << (MAX_ORDER - ORDER_2M), sizeof(*used_2m[i]));
+		if (!used_2m[i])
+			give_up("no memory for the picture of", row.name);
+	}
+	for (unsigned seed = 1; seed <= options.seeds; seed++)
+		run_seed(&row, &traces[t], NULL, seed, options.seeds, picture && seed == 1 ? used_2m : NULL);
+	if (picture) {
+		fprintf(memory, "{\n");
+		write_memory(memory, "granule", used_2m[SHIPPED]);
+		fprintf(memory, ",\n");
+		write_memory(memory, "lifo", used_2m[LIFO]);
+		fprintf(memory, "\n}\n");
+	}
+	for (unsigned i = 0; i < SUBJECTS; i++)
+		free(used_2m[i]);
+	print_row(&row);
+	if (json)
+		print_json_row(json, &row, comma);
+	return row_is_good(&row);
+}
+
+static bool measure_recording(FILE *json, const char **comma)
+{
+	/* The heap's reservation is larger than any block of the last one. */
+	struct row row = { .name = "recorded", .title = "a boot and a load of the kernel", .absent[LIFO10] = true };
+	struct recording r;
+	size_t bytes;
+	uint8_t *file = read_file(options.recorded, &bytes);
+
+	if (!replay_open(&r, file, bytes))
+		give_up("no trace:", options.recorded);
+	run_seed(&row, NULL, &r, 1, 1, NULL);
+	free(file);
+	print_row(&row);
+	if (json)
+		print_json_row(json, &row, comma);
+	return row_is_good(&row);
+}
+
 int main(int argc, char **argv)
 {
 	const char *comma = "";
@@ -344,56 +415,13 @@ int main(int argc, char **argv)
 	memory = open_for_writing(options.memory);
 	if (json)
 		fprintf(json, "{");
-	printf("share of the free memory that lies in whole 2 MiB and 1 GiB; 2 MiB requests that succeed; largest free block\n\n");
-
-	for (unsigned t = 0; t < n_traces; t++) {
-		struct row row = { .name = traces[t].name, .title = traces[t].title, .has_after = t == 0 };
-
-		if (options.only && strcmp(options.only, row.name))
-			continue;
-		for (unsigned seed = 1; seed <= options.seeds; seed++) {
-			struct run runs[SUBJECTS];
-
-			for (unsigned i = 0; i < SUBJECTS; i++) {
-				FILE *picture = t == 0 && seed == 1 && (i == SHIPPED || i == LIFO) ? memory : NULL;
-
-				if (picture)
-					fprintf(picture, i == SHIPPED ? "{\n" : ",\n");
-				runs[i] = run_trace(&traces[t], i, seed, picture);
-				if (picture && i == LIFO)
-					fprintf(picture, "\n}\n");
-			}
-			add_seed(&row, runs, options.seeds, seed == 1);
-		}
-		print_row(&row);
-		good = row_is_good(&row) && good;
-		if (json)
-			print_json_row(json, &row, &comma);
-	}
-
-	if (options.recorded && (!options.only || !strcmp(options.only, "recorded"))) {
-		struct row row = { .name = "recorded", .title = "a boot and a load of the kernel" };
-		struct run runs[SUBJECTS];
-		struct recording r;
-		size_t bytes;
-		uint8_t *file = read_file(options.recorded, &bytes);
-
-		if (!replay_open(&r, file, bytes))
-			give_up("no trace:", options.recorded);
-		for (unsigned i = 0; i < SUBJECTS; i++)
-			/* The heap's reservation is larger than any block of this one. */
-			if (i == LIFO10)
-				row.absent[i] = true;
-			else
-				runs[i] = run_recording(&r, i);
-		free(file);
-		add_seed(&row, runs, 1, true);
-		print_row(&row);
-		good = row_is_good(&row) && good;
-		if (json)
-			print_json_row(json, &row, &comma);
-	}
-
+	printf("share of the free memory that lies in whole 2 MiB and 1 GiB; 2 MiB requests that succeed; largest free "
+	       "block\n\n");
+	for (unsigned t = 0; t < n_traces; t++)
+		if (!options.only || !strcmp(options.only, traces[t].name))
+			good = measure_trace(t, memory, json, &comma) && good;
+	if (options.recorded && (!options.only || !strcmp(options.only, "recorded")))
+		good = measure_recording(json, &comma) && good;
 	if (json)
 		fprintf(json, "\n}\n");
 	close_written(json, options.json);

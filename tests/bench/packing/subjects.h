@@ -12,7 +12,7 @@
 
 /*
  * mm/frames.h over one bank [start, start + pages), nothing of it given; start: a multiple of SECTION_PAGES, not 0. caches:
- * CPUs 0 .. SUBJECT_CPUS - 1 are online. One at a time (it sets arch_linear_base). Ends the program when there is no memory.
+ * CPUs 0 .. SUBJECT_CPUS - 1 are online. Ends the program when there is no memory. Each for one thread.
  */
 struct subject subject_granule(uint64_t start, uint64_t pages, bool caches);
 

@@ -171,7 +171,7 @@ void trace_long_lived(struct player *p, uint64_t seed)
 	uint64_t total = p->free_pages, asked = 0, live = 0, target = 0, until = 0;
 	uint32_t groups = 0;
 
-	while (asked < 40 * total) {
+	while (asked < 20 * total) {
 		struct group g = { .cpu = some_cpu(&seed) };
 
 		if (asked >= until) {
@@ -221,7 +221,7 @@ void trace_spaces(struct player *p, uint64_t seed)
 	uint64_t total = p->free_pages, asked = 0, target = 0, until = 0;
 	uint32_t spaces = 0;
 
-	while (asked < 20 * total) {
+	while (asked < 10 * total) {
 		uint32_t i = below(&seed, (uint64_t)spaces + 1);
 		struct group *g;
 
