@@ -114,6 +114,16 @@ void smp_run(void (*fn)(void *arg), void *arg)
 
 /* ---- coming up -------------------------------------------------------------------------------------------------------- */
 
+/* Interrupts are masked. A CPU without a cache works as well, through the banks' locks. */
+static void start_cache(void)
+{
+	const struct cpu *cpu = this_cpu();
+	int err = frames_cpu_start(boot.frames, cpu->index, cpu->node);
+
+	if (err)
+		log_error("cpu %u: no cache of page frames: %s\n", cpu->index, mm_strerror(err));
+}
+
 static bool change_state(struct cpu *cpu, uint32_t from, uint32_t to)
 {
 	return __atomic_compare_exchange_n(&cpu->state, &from, to, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -141,6 +151,7 @@ void secondary_main(void)
 	}
 	cpu->mpidr = READ_SYSREG(mpidr_el1) & MPIDR_AFFINITY;
 	irq_start_cpu();
+	start_cache();
 	__atomic_store_n(&cpu->state, CPU_ONLINE, __ATOMIC_RELEASE);
 	wait_for_work(cpu);
 }
@@ -210,8 +221,8 @@ static enum started start_cpu(struct cpu *cpu)
 	}
 }
 
-/* [BT3] [BT57] */
-void smp_start(const struct fdt *fdt, struct kspace *space)
+/* [BT57] */
+static void start_others(const struct fdt *fdt, struct kspace *space)
 {
 	int nodes = fdt_find(fdt, "/cpus", 5);
 	bool starting = psci_available();
@@ -275,4 +286,11 @@ void smp_start(const struct fdt *fdt, struct kspace *space)
 			break;
 		}
 	}
+}
+
+/* [BT3] */
+void smp_start(const struct fdt *fdt, struct kspace *space)
+{
+	start_others(fdt, space);
+	start_cache(); /* this CPU's: its cpu node has been seen */
 }

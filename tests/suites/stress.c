@@ -45,7 +45,9 @@ struct worker {
 struct cpu_work {
 	struct worker loop, handler;
 	uint64_t ticks;
+	uint64_t journeys; /* away and back */
 	uint64_t held[BURST];
+	paddr_t pages[BURST];
 };
 
 static struct cpu_work *work;
@@ -147,12 +149,47 @@ static unsigned some_order(uint64_t r)
 	return r < 176 ? 0 : r < 252 ? 1 + r % 3 : ORDER_2M;
 }
 
+/* What the allocator was asked for by another name than frames_alloc(). */
+static int take_short(unsigned order, pfn_t *out)
+{
+	paddr_t pa = order == 0 ? frames_alloc_page(boot.frames, TAG_TEST) : frames_alloc_2m(boot.frames, TAG_TEST);
+
+	if (!frames_is_page(pa))
+		return MM_ENOMEM;
+	*out = paddr_to_pfn(pa);
+	return MM_OK;
+}
+
+static int give_short(unsigned order, pfn_t f)
+{
+	return order == 0 ? frames_free_page(boot.frames, pfn_to_paddr(f))
+			  : frames_free_2m(boot.frames, pfn_to_paddr(f));
+}
+
+static bool has_short(unsigned order)
+{
+	return order == 0 || order == ORDER_2M;
+}
+
+/* The frames are the worker's now. */
+static uint64_t taken(struct worker *w, pfn_t f, unsigned order, bool zero)
+{
+	uint64_t block = block_word(w, f, order);
+
+	w->taken[order]++;
+	if (zero)
+		check_zero(w, block);
+	stamp(block);
+	return block;
+}
+
 /* A stamped block, or 0: there is no memory for it. */
 static uint64_t take(struct worker *w, unsigned order, bool zero)
 {
 	pfn_t f;
-	uint64_t block;
-	int err = frames_alloc(boot.frames, order, zero ? FRAMES_ZERO : 0, TAG_TEST, &f);
+	int err = !zero && has_short(order) && random(w) % 2
+			  ? take_short(order, &f)
+			  : frames_alloc(boot.frames, order, zero ? FRAMES_ZERO : 0, TAG_TEST, &f);
 
 	if (err == MM_ENOMEM) {
 		w->none++;
@@ -162,20 +199,37 @@ static uint64_t take(struct worker *w, unsigned order, bool zero)
 		complain(w, "alloc", order, (uint64_t)err);
 		return 0;
 	}
-	w->taken[order]++;
-	block = block_word(w, f, order);
-	if (zero)
-		check_zero(w, block);
-	stamp(block);
-	return block;
+	return taken(w, f, order, zero);
+}
+
+/* The last reference goes, after one that came on top of it. */
+static int put_twice(pfn_t f)
+{
+	bool freed = true;
+	int err = frames_get(boot.frames, f);
+
+	if (!err)
+		err = frames_put(boot.frames, f, &freed);
+	if (!err && freed)
+		return MM_EBUSY;
+	if (!err)
+		err = frames_put(boot.frames, f, &freed);
+	return !err && !freed ? MM_EBUSY : err;
 }
 
 static void give(struct worker *w, uint64_t block)
 {
+	unsigned order = block_order(block), how = random(w) % 8;
+	pfn_t f = block_pfn(block);
 	int err;
 
 	check_stamp(w, block);
-	err = frames_free(boot.frames, block_pfn(block), block_order(block));
+	if (how == 0)
+		err = put_twice(f);
+	else if (how < 4 && has_short(order))
+		err = give_short(order, f);
+	else
+		err = frames_free(boot.frames, f, order);
 	if (err)
 		complain(w, "free", block, (uint64_t)err);
 	w->freed++;
@@ -196,7 +250,7 @@ static void exchange(struct worker *w)
 		give(w, old);
 }
 
-/* Takes many single frames and gives them back in another order. */
+/* Takes many single frames, one by one, and gives them back in another order. */
 static void burst(struct worker *w, uint64_t held[BURST])
 {
 	unsigned n = 0;
@@ -211,6 +265,66 @@ static void burst(struct worker *w, uint64_t held[BURST])
 		held[i] = held[n - 1];
 		give(w, block);
 	}
+}
+
+/* Many at once, and back at once. */
+static void bulk(struct worker *w, uint64_t held[BURST], paddr_t pages[BURST])
+{
+	unsigned n = (unsigned)(1 + random(w) % BURST);
+	int err = frames_alloc_bulk(boot.frames, n, 0, TAG_TEST, pages);
+
+	if (err == MM_ENOMEM) {
+		w->none++;
+		return;
+	}
+	if (err) {
+		complain(w, "bulk alloc", n, (uint64_t)err);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		held[i] = taken(w, paddr_to_pfn(pages[i]), 0, false);
+	for (unsigned i = 0; i < n; i++)
+		check_stamp(w, held[i]);
+	err = frames_free_bulk(boot.frames, n, pages);
+	if (err)
+		complain(w, "bulk free", n, (uint64_t)err);
+	w->freed += n;
+}
+
+/*
+ * This CPU gives its cache away and works without for a while, interrupts included. One at a time: two that come back at once may
+ * want the same memory for it, and one of them takes another frame for good.
+ */
+static void go_away(struct cpu_work *c)
+{
+	static uint32_t away;
+	const struct cpu *cpu = this_cpu();
+	int err;
+
+	if (__atomic_exchange_n(&away, 1, __ATOMIC_ACQUIRE))
+		return;
+	err = frames_cpu_offline(boot.frames);
+	for (unsigned i = 0; i < 8; i++)
+		exchange(&c->loop);
+	if (!err)
+		err = frames_cpu_start(boot.frames, cpu->index, cpu->node);
+	if (err)
+		complain(&c->loop, "offline and online", cpu->index, (uint64_t)err);
+	c->journeys++;
+	__atomic_store_n(&away, 0, __ATOMIC_RELEASE);
+}
+
+/* What concerns all CPUs, from one of them in the middle of the others' work. */
+static void look_after_all(struct cpu_work *c, uint64_t step)
+{
+	struct frames_stats stats;
+
+	(void)frames_drain(boot.frames);
+	frames_get_stats(boot.frames, &stats);
+	if (stats.free_pages > stats.total_pages)
+		complain(&c->loop, "free pages", stats.free_pages, stats.total_pages);
+	if (step == STEPS_MIN / 2 && frames_validate(boot.frames) != MM_OK)
+		complain(&c->loop, "the state in the middle", step, 0);
 }
 
 static void set_timer(struct worker *w)
@@ -242,8 +356,14 @@ static void run(void *arg)
 	}
 	for (uint64_t step = 0;
 	     step < steps_each || (ticks && __atomic_load_n(&c->ticks, __ATOMIC_RELAXED) < TICKS_MIN); step++) {
-		if (step % 256 == 7)
+		if (step % 128 == 7)
 			burst(&c->loop, c->held);
+		else if (step % 128 == 47)
+			bulk(&c->loop, c->held, c->pages);
+		else if (step % 128 == 87)
+			go_away(c);
+		else if (arch_cpu_id() == 0 && step % (STEPS_MIN / 2) == 0)
+			look_after_all(c, step);
 		else
 			exchange(&c->loop);
 	}
@@ -274,7 +394,7 @@ static void begin(void)
 	}
 }
 
-static void look_at(const struct worker *w, uint64_t *taken, uint64_t *remote, uint64_t *none)
+static void look_at(const struct worker *w, uint64_t *blocks, uint64_t *remote, uint64_t *none)
 {
 	if (w->bad)
 		tap_note("worker %u: %llu faults, the first: %s of block 0x%llx: 0x%llx", w->name,
@@ -282,7 +402,7 @@ static void look_at(const struct worker *w, uint64_t *taken, uint64_t *remote, u
 			 (unsigned long long)w->found);
 	CHECK_EQ(w->bad, 0);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		*taken += w->taken[order];
+		*blocks += w->taken[order];
 	*remote += w->remote;
 	*none += w->none;
 }
@@ -290,12 +410,13 @@ static void look_at(const struct worker *w, uint64_t *taken, uint64_t *remote, u
 TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free frames across each other; all come back")
 {
 	struct frames_stats before, after;
-	uint64_t taken = 0, large = 0, remote = 0, none = 0, ticks = 0, least = UINT64_MAX;
+	uint64_t blocks = 0, large = 0, remote = 0, none = 0, ticks = 0, journeys = 0, least = UINT64_MAX;
 
 	begin();
 	CHECK_OR_RETURN(work && slots);
 	if (irq_timer())
 		CHECK_OR_RETURN(irq_handle(irq_timer(), tick) == MM_OK);
+	(void)frames_drain(boot.frames);
 	frames_get_stats(boot.frames, &before);
 
 	smp_run(run, NULL);
@@ -305,14 +426,15 @@ TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free f
 			give(&work[0].loop, slots[i]);
 	}
 	for (unsigned i = 0; i < boot.cpus_online; i++) {
-		look_at(&work[i].loop, &taken, &remote, &none);
-		look_at(&work[i].handler, &taken, &remote, &none);
+		look_at(&work[i].loop, &blocks, &remote, &none);
+		look_at(&work[i].handler, &blocks, &remote, &none);
 		large += work[i].loop.taken[ORDER_2M] + work[i].handler.taken[ORDER_2M];
 		ticks += work[i].ticks;
+		journeys += work[i].journeys;
 		least = min_u64(least, work[i].ticks);
 		CHECK_EQ(smp_cpu(i)->unwanted, 0);
 	}
-	CHECK(remote > 0);
+	CHECK(remote > 0 && journeys > 0);
 	CHECK(irq_timer() == 0 || least >= TICKS_MIN);
 	CHECK_EQ(frames_validate(boot.frames), MM_OK);
 	frames_get_stats(boot.frames, &after);
@@ -320,9 +442,12 @@ TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free f
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		CHECK_EQ(after.free_blocks[order], before.free_blocks[order]);
 	CHECK_EQ(after.bad_frees, before.bad_frees);
+	CHECK_EQ(after.cached_pages, 0);
+	CHECK_EQ(after.cpus, before.cpus);
+	CHECK_EQ(after.cpus, boot.cpus_online);
 	tap_note(
 		"stress: %u CPUs, %llu blocks (%llu of 2 MiB), %llu freed by another, %llu times no memory, %llu interrupts",
-		boot.cpus_online, (unsigned long long)taken, (unsigned long long)large, (unsigned long long)remote,
+		boot.cpus_online, (unsigned long long)blocks, (unsigned long long)large, (unsigned long long)remote,
 		(unsigned long long)none, (unsigned long long)ticks);
 	if (irq_timer())
 		CHECK_EQ(irq_handle(irq_timer(), NULL), MM_OK);
