@@ -342,6 +342,19 @@ struct frames_cpu_stats {
 };
 bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out);
 
+/* The i-th bank (0 .. stats.banks - 1), in the order in which they are asked. False: there is none. */
+struct frames_bank_stats {
+	pfn_t start;
+	uint64_t pages; /* that it covers */
+	uint32_t node;
+	uint64_t total_pages; /* given */
+	uint64_t used_pages;  /* cached ones too */
+	uint64_t reserve_pages, peak_used_pages;
+	uint64_t allocs, frees;
+	uint64_t free_blocks[MAX_ORDER + 1];
+};
+bool frames_get_bank_stats(struct frames *f, unsigned i, struct frames_bank_stats *out);
+
 /* The order of the largest free block, or -1 when nothing is free. */
 int frames_largest_free(struct frames *f);
 
@@ -351,14 +364,17 @@ int frames_largest_free(struct frames *f);
  */
 unsigned frames_fragmentation(const struct frames_stats *stats, unsigned order);
 
-/* Frames allocated for each owner; walks the records of live sections, a section under the lock at a time. */
+/*
+ * Frames allocated for each owner. Reads the records of live sections as they change, without a lock: exact when nobody
+ * else allocates or frees.
+ */
 void frames_count_owners(struct frames *f, uint64_t pages[256]);
 
-/* Marks everything that is allocated now as old: frames_leaks() tells what came after. Walks all records. */
+/* Marks everything that is allocated now as old: frames_leaks() tells what came after. Walks as frames_count_owners(). */
 void frames_mark(struct frames *f);
 /*
- * Calls show for each block that was allocated after the last frames_mark() (or ever, without one) and still is, by
- * address, without a lock. Returns how many frames they are. show may be NULL.
+ * Calls show for each block that was allocated after the last frames_mark() (or ever, without one) and still is, bank by
+ * bank, by address in each, without a lock. Returns how many frames they are. show may be NULL.
  */
 typedef void (*frames_show_fn)(void *ctx, const struct frame_info *block);
 uint64_t frames_leaks(struct frames *f, frames_show_fn show, void *ctx);

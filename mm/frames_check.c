@@ -38,6 +38,32 @@ void frames_get_stats(struct frames *f, struct frames_stats *out)
 	}
 }
 
+/* [DG4] */
+bool frames_get_bank_stats(struct frames *f, unsigned i, struct frames_bank_stats *out)
+{
+	struct buddy *b = f->banks;
+	unsigned long irq;
+
+	for (; b && i; i--)
+		b = b->next;
+	*out = (struct frames_bank_stats){ 0 };
+	if (!b)
+		return false;
+	irq = spin_lock(&b->lock);
+	out->total_pages = b->given_pages;
+	out->used_pages = b->used_pages;
+	out->reserve_pages = b->reserve_pages;
+	out->peak_used_pages = b->peak_used_pages;
+	out->allocs = b->allocs;
+	out->frees = b->frees;
+	spin_unlock(&b->lock, irq);
+	out->start = pfn(b->start);
+	out->pages = b->end - b->start;
+	out->node = b->numa_node;
+	buddy_count_free(b, out->free_blocks);
+	return true;
+}
+
 /* [FC1] */
 unsigned frames_fragmentation(const struct frames_stats *stats, unsigned order)
 {
