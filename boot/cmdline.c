@@ -159,6 +159,8 @@ void cmdline_parse(const char *bootargs, struct cmdline *out)
 			out->verbose = true;
 		} else if (word_is(&w, "tour")) {
 			out->tour = true;
+		} else if (word_is(&w, "stats")) {
+			out->stats = true;
 		} else if (word_is(&w, "poweroff")) {
 			out->poweroff = true;
 		} else if (word_value(&w, "test=", &value)) {

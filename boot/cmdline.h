@@ -6,6 +6,7 @@
  *	verbose		print every step
  *	test=SUITE,...	run these suites (or SUITE:ID; "all") after the boot report, exit with their result
  *	tour		a scripted tour of the monitor instead of the monitor
+ *	stats		print all figures as one JSON object after the report (docs/stats.md)
  *	poweroff	power off with status 0 after the report
  *	bump=ADDR,SIZE	reserve [ADDR, ADDR + SIZE) for a bump heap; decimal or 0x, suffixes K, M, G
  */
@@ -21,6 +22,7 @@
 struct cmdline {
 	bool verbose;
 	bool tour;
+	bool stats;
 	bool poweroff;
 	bool bump;
 	uint64_t bump_base;	     /* 4 KiB-aligned */

@@ -19,6 +19,7 @@
 #include "boot/power.h"
 #include "boot/report.h"
 #include "boot/smp.h"
+#include "boot/stats.h"
 #include "boot/symbols.h"
 #include "boot/tour.h"
 #include "lib/fdt_mem.h"
@@ -287,6 +288,8 @@ _Noreturn void kernel_main(void)
 	boot.mm.dynamic_tables = mmu_kernel.dynamic_tables;
 	boot.up = true;
 	report_boot(&boot);
+	if (words.stats)
+		stats_print_json();
 
 	if (words.test_refused)
 		machine_poweroff(1);

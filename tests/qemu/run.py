@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
+import check_stats  # noqa: E402
 import machine  # noqa: E402
 import matrix  # noqa: E402
 
@@ -112,6 +113,8 @@ def judge(row, result):
             out.append("line that must not be: " + bad[0])
     if row.suites:
         out += check_tap(lines, row.absent)
+    if row.stats is not None:
+        out += check_stats.judge(result.text, **row.stats)
     return out
 
 

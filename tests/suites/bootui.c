@@ -59,16 +59,18 @@ static const char *parse(const char *bootargs)
 	return capture_end();
 }
 
-TEST(BU2, "the words verbose, tour, poweroff, test= and bump= are understood, in any order, between blanks of any kind")
+TEST(BU2, "the words verbose, tour, stats, poweroff, test= and bump= are understood, in any order, between any blanks")
 {
 	CHECK_EQ(strlen(parse("")), 0);
 	CHECK(!words.verbose && !words.tour && !words.poweroff && !words.bump && words.test[0] == '\0' &&
 	      !words.test_refused);
 	CHECK_EQ(strlen(parse(" \t\n ")), 0);
 	CHECK_EQ(strlen(parse("verbose")), 0);
-	CHECK(words.verbose && !words.tour && !words.poweroff);
+	CHECK(words.verbose && !words.tour && !words.stats && !words.poweroff);
 	CHECK_EQ(strlen(parse("\tpoweroff\n  tour ")), 0);
-	CHECK(!words.verbose && words.tour && words.poweroff);
+	CHECK(!words.verbose && words.tour && !words.stats && words.poweroff);
+	CHECK_EQ(strlen(parse("poweroff stats")), 0);
+	CHECK(words.stats && words.poweroff && !words.tour);
 	CHECK_EQ(strlen(parse("bump=0x41000000,16M verbose test=bump verbose")), 0);
 	CHECK(words.verbose && words.bump && strcmp(words.test, "bump") == 0);
 	CHECK_EQ(words.unknown + words.bad, 0);
