@@ -6,19 +6,16 @@
 #include "boot/console/console.h"
 #include "boot/format_size.h"
 #include "boot/line_edit.h"
+#include "boot/monitor_words.h"
 #include "boot/power.h"
 #include "boot/report.h"
+#include "boot/stats.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/heap.h"
 #include "mm/mmu.h"
 
 #define WORDS_MAX 4
-
-struct word {
-	const char *s;
-	size_t n;
-};
 
 /* What `last` means: the block that `alloc` gave last. */
 static bool have_last;
@@ -46,18 +43,18 @@ static unsigned split(const char *line, struct word words[WORDS_MAX])
 	}
 }
 
-static bool word_is(const struct word *w, const char *s)
+bool word_is(const struct word *w, const char *s)
 {
 	return w->n == strlen(s) && memcmp(w->s, s, w->n) == 0;
 }
 
-static int complain(const struct word *w, const char *what)
+int complain(const struct word *w, const char *what)
 {
 	log_info("'%.*s' is %s\n", (int)w->n, w->s, what);
 	return MM_EINVAL;
 }
 
-static int parse_number(const struct word *w, uint64_t *out)
+int parse_number(const struct word *w, uint64_t *out)
 {
 	if (parse_u64(w->s, w->s + w->n, out) != w->s + w->n)
 		return complain(w, "no number (decimal or 0x..., with K, M or G)");
@@ -92,7 +89,7 @@ static unsigned long pages_to_bytes(uint64_t pages)
 	return pages << PAGE_SHIFT;
 }
 
-/* ---- mem, buddy -------------------------------------------------------------------------------------------------- */
+/* ---- mem, stats -------------------------------------------------------------------------------------------------- */
 
 /* [BU32] */
 static int command_mem(const struct word *words, unsigned n)
@@ -127,28 +124,37 @@ static int command_mem(const struct word *words, unsigned n)
 	return MM_OK;
 }
 
-/* [BU33] */
-static int command_buddy(const struct word *words, unsigned n)
+static void show_machine(void)
 {
-	struct frames_stats stats;
+	struct frames_bank_stats bank;
 	char size[FORMAT_SIZE_MAX];
-	char all[FORMAT_SIZE_MAX];
-	int largest = frames_largest_free(boot.frames);
+	char used[FORMAT_SIZE_MAX];
+	char peak[FORMAT_SIZE_MAX];
 
-	(void)words;
-	(void)n;
-	frames_get_stats(boot.frames, &stats);
-	log_info("order     block    free blocks          bytes\n");
-	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		log_info("%5u  %8s  %13lu  %13s\n", order, format_size(size, PAGE_SIZE << order),
-			 (unsigned long)stats.free_blocks[order],
-			 format_size(all, pages_to_bytes(stats.free_blocks[order] << order)));
-	if (largest < 0)
-		log_info("nothing is free\n");
-	else
-		log_info("largest free block: order %d, %s\n", largest, format_size(size, PAGE_SIZE << largest));
-	log_info("allocations %lu, frees %lu, failed %lu, refused frees %lu\n", (unsigned long)stats.allocs,
-		 (unsigned long)stats.frees, (unsigned long)stats.failures, (unsigned long)stats.bad_frees);
+	log_info("machine   %.68s\n", boot.model);
+	log_info("CPUs      %u described, %u online\n", boot.cpus_described, boot.cpus_online);
+	for (unsigned i = 0; frames_get_bank_stats(boot.frames, i, &bank); i++)
+		log_info("bank      0x%012lx  %-10s  node %u  %s used, at most %s\n",
+			 (unsigned long)pfn_to_paddr(bank.start).v, format_size(size, pages_to_bytes(bank.pages)),
+			 bank.node, format_size(used, pages_to_bytes(bank.used_pages)),
+			 format_size(peak, pages_to_bytes(bank.peak_used_pages)));
+	log_info("tables    PT_POOL peak %u of %u; %lu from the allocator\n", boot.mm.pool_peak, PT_POOL_TABLES,
+		 (unsigned long)mmu_kernel.dynamic_tables);
+}
+
+/* [DG5] */
+static int command_stats(const struct word *words, unsigned n)
+{
+	if (n == 1) {
+		show_machine();
+		(void)command_mem(words, n);
+		(void)command_buddy(words, n);
+		(void)command_owners(words, n);
+		return MM_OK;
+	}
+	if (!word_is(&words[1], "--json"))
+		return complain(&words[1], "not '--json', which prints for tools");
+	stats_print_json();
 	return MM_OK;
 }
 
@@ -422,7 +428,11 @@ static const struct command {
 	{ "help", "", "this list", command_help, 1, 1, false },
 	{ "mem", "", "totals: RAM, free, used, heap", command_mem, 1, 1, true },
 	{ "ram", "[ADDR]", "who owns what; the story of one address", command_ram, 1, 2, true },
-	{ "buddy", "", "free blocks of each order", command_buddy, 1, 1, true },
+	{ "buddy", "[cpus]", "free blocks, fragmentation, the CPUs' caches", command_buddy, 1, 2, true },
+	{ "owners", "", "pages of each owner", command_owners, 1, 1, true },
+	{ "mark", "", "what is allocated now is old", command_mark, 1, 1, true },
+	{ "leaks", "[N]", "blocks that came after the mark: N of them, totals", command_leaks, 1, 2, true },
+	{ "stats", "[--json]", "all figures; as one JSON object for tools", command_stats, 1, 2, true },
 	{ "pt", "VA", "walk the kernel's page tables", command_pt, 2, 2, false },
 	{ "alloc", "ORDER", "take a block of 2^ORDER pages", command_alloc, 2, 2, true },
 	{ "free", "ADDR ORDER", "give it back; ADDR may be 'last'", command_free, 3, 3, true },

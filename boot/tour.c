@@ -51,7 +51,10 @@ unsigned tour_run(void)
 	wrong += expect(step("Why an address is not free: the story of the device tree", command), MM_OK);
 	wrong += expect(step("How much there is", "mem"), MM_OK);
 	wrong += expect(step("The buddy allocator keeps what is free in blocks of 2^order pages", "buddy"), MM_OK);
+	wrong += expect(step("Who holds the pages that are not free", "owners"), MM_OK);
+	wrong += expect(step("From here on, what is allocated is new", "mark"), MM_OK);
 	wrong += expect(step("Take eight pages", "alloc 3"), MM_OK);
+	wrong += expect(step("What came after the mark and is still there", "leaks"), MM_OK);
 	wrong += expect(step("Ask for the story of that address", "ram last"), MM_OK);
 	wrong += expect(step("Giving back less than was taken is refused, and changes nothing", "free last 2"),
 			MM_EORDER);

@@ -29,17 +29,18 @@ class Row:
     status: exit status. want: regular expressions that must match a line; never: that must match none.
     absent: tests of `suites` that this machine cannot run. panics: the row ends before "memory is up", with status 1 and these texts.
     dies: it ends after that, with status 1 and these texts. host_ram: MiB that the emulator will hold.
+    stats: arguments of check_stats.judge(), which looks at what `stats --json` printed.
     """
 
     def __init__(self, name, ids, why, boot, words=("verbose",), suites=None, status=0, want=(), never=(), panics=None,
-                 timeout=60, host_ram=0, golden=None, spine=True, absent=(), dies=None):
+                 timeout=60, host_ram=0, golden=None, spine=True, absent=(), dies=None, stats=None):
         self.name, self.ids, self.why, self._boot = name, ids.split(), why, boot
         self.words = list(words) + (["test=" + suites] if suites else ["poweroff"] if words else [])
         self.suites, self.status = suites, 1 if panics or dies else status
         self.want, self.never = list(want) + list(panics or dies or ()), list(never)
         self.panics, self.dies = panics, dies
         self.timeout, self.host_ram, self.golden, self.spine = timeout, host_ram, golden, spine and not panics
-        self.absent = absent
+        self.absent, self.stats = absent, stats
 
     def boot(self, build):
         made = self._boot(build) if callable(self._boot) else self._boot
@@ -719,6 +720,73 @@ crash_row("nested", "Work for all CPUs from inside such work is refused.", [r"^P
           machine=Machine("cortex-a53", 1, 2))
 crash_row("panic", "panic() says why, shows who called, and ends with status 1.",
           [r"^PANIC: ", r"^backtrace:", r"\+0x"], ids="BU27")
+
+# ---- figures for tools -------------------------------------------------------------------------------------------------------
+
+
+def stats_row(name, why, boot, words=("stats",), **options):
+    """The boot ends with the word `stats`; options of check_stats.judge() in `stats`."""
+    row("stats-" + name, "DG5 DG6", why, boot, words=words, **options)
+
+
+stats_row("64m", "One bank, one CPU, little memory.", Boot(Machine("cortex-a53", ram=64 * MIB)),
+          stats={"ram": 64 * MIB, "cpus": 1, "nodes": [0], "model": "linux,dummy-virt"})
+stats_row("smp4-6g", "Banks on both sides of 4 GiB, verbose lines before it.", Boot(Machine("neoverse-n1", 2, 4, 6 * GIB)),
+          words=("verbose", "stats"), stats={"ram": 6 * GIB, "cpus": 4, "nodes": [0]})
+stats_row("numa4", "Four nodes.", Boot(numa(4, 8 * GIB, 8)), stats={"ram": 8 * GIB, "cpus": 8, "nodes": range(4)})
+stats_row("1t", "1 TiB.", Boot(Machine("neoverse-n1", 1, 1, TIB)), stats={"ram": TIB, "cpus": 1}, timeout=120, host_ram=4096)
+stats_row("el3", "No other CPU, no PSCI.", lambda build: Boot(
+    Machine("cortex-a57", 3, 2), form="loader", loader=Loader(WHOLE)), stats={"ram": 512 * MIB, "cpus": 2})
+stats_row("raspi3b", "RAM at address 0.", lambda build: Boot(Machine(None, 2, 4, GIB, board="raspi3b"), dtb=raspi_tree()),
+          stats={"ram": 0x3C000000, "cpus": 4, "model": "Raspberry Pi 3 Model B"}, timeout=180, host_ram=1024)
+
+MANY = Layout([(RAM_BASE, GIB), (0x100000000, GIB)], nomap=[(0x4A000000 + i * 0x300000 + 0x1001, 0x1000) for i in range(100)],
+              reserved=[(0x60000000 + i * 0x100000, 0x2345) for i in range(150)], memreserve=[(0x50000123, 77)],
+              dynamic=[{"size": 0x200000, "alignment": 0x10000, "reusable": True}])
+stats_row("claims", "Some 250 ranges, more than the image has room for: each with its source, as it was named.",
+          lambda build: Boot(Machine(ram=8 * GIB), form="loader", loader=Loader(MANY)), stats={"ram": 2 * GIB, "claims": [
+              ("bank", RAM_BASE, GIB, "/memory@40000000 reg[0]"), ("bank", 0x100000000, GIB, "/memory@40000000 reg[1]"),
+              ("memreserve", 0x50000123, 77, "/memreserve/[0]")] + [
+              ("nomap", b, s, "/reserved-memory/hole%d@%x reg[0]" % (i, b)) for i, (b, s) in enumerate(MANY.nomap)] + [
+              ("reserved", b, s, "/reserved-memory/keep%d@%x reg[0]" % (i, b)) for i, (b, s) in enumerate(MANY.reserved)],
+              "then": lambda found: [] if [c["size"] for c in found[0]["claims"] if c["placed"]] == [0x200000] else ["placed"]})
+
+# Bytes that JSON must escape, in names that the kernel does not choose: in the model each as Latin-1, in a source as "?".
+ODD_MODEL = b'a "quoted"\\model\x01\x1b[2J\x7f\xc3\xa9\xff'
+ODD_NAME = 'x"\\\t\n{},\u00e9'
+
+
+def odd_names(tree):
+    tree.root.set("model", ODD_MODEL + b"\0")
+    tree.reserve(ODD_NAME, (0x50000000, 0x1000))
+    tree.reserve("long" * 200, (0x51000000, 0x1000))
+
+
+stats_row("names", "Names with quotes, control bytes, bytes of no charset, and one that is too long.", lambda build: Boot(
+    Machine(ram=GIB), form="loader", loader=Loader(Layout([(RAM_BASE, GIB)], change=odd_names))),
+    stats={"ram": GIB, "model": ODD_MODEL.decode("latin-1"), "claims": [
+        ("reserved", 0x50000000, 0x1000, "/reserved-memory/x\"\\??{},??@50000000 reg[0]"),
+        ("reserved", 0x51000000, 0x1000, ("/reserved-memory/" + "long" * 200)[:511])]})
+
+
+def after_mistakes(found):
+    """Between the first object and the second: mark, eight pages taken, one free refused."""
+    a, b = found
+    pages = {o["name"]: o["pages"] for o in b["owners"]}
+    ok = b["frames"]["new_pages"] == 8 and b["frames"]["bad_frees"] == a["frames"]["bad_frees"] + 1 and \
+        b["frames"]["free_pages"] == a["frames"]["free_pages"] - 8 and pages.get("user") == 8
+    return [] if ok else ["the second object does not tell what happened after the first"]
+
+
+stats_row("monitor", "What a person does at the monitor is in the figures; a refused free names the function that made it.",
+          Boot(Machine("cortex-a72", 1, 4, GIB), args="verbose", talk=[(PROMPT, line) for line in (
+              "stats --json", "mark", "alloc 3", "free last 2", "stats --json", "leaks", "owners", "buddy", "buddy cpus",
+              "free last 3", "leaks 5", "stats", "stats --yaml", "poweroff")]), words=(), stats={
+                  "ram": GIB, "count": 2, "then": after_mistakes},
+          want=[r"^frames: bad free of 0x[0-9a-f]+, order 2, by 0xffffa0[0-9a-f]+ \(command_free\+0x[0-9a-f]+\): Freed with "
+                r"another order than allocated \(allocated block at 0x[0-9a-f]+, order 3, tag user \(8\), 1 references\)$",
+                r"^  all since the mark +1 block +8 pages +32 KiB$", r"^  all since the mark +0 blocks +0 pages +0 B$",
+                r"^    8  user +8 +32 KiB$", r"^'--yaml' is not '--json', which prints for tools$"])
 
 # ---- somebody else's kernel --------------------------------------------------------------------------------------------------
 
