@@ -59,12 +59,24 @@ static uint64_t stack_count(const struct frames_cache *c, uint64_t level)
 	return c->limit + 1 - level;
 }
 
+/* One more, in a locked stack. */
+static void count_one(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
 /* The empty, locked stack gets another limit; 0 closes it, and leaves it locked for ever. Returns the level. */
 static uint64_t stack_resize(struct frames_cache *c, uint64_t limit)
 {
 	c->word[limit + 1] = CACHE_BOTTOM;
 	__atomic_store_n(&c->limit, limit, __ATOMIC_RELAXED);
 	return limit ? limit + 1 : 0;
+}
+
+/* A CPU that is led to another's stack may meet one that comes. */
+static uint32_t node_of(const struct frames_cpu *cpu)
+{
+	return __atomic_load_n(&cpu->node, __ATOMIC_RELAXED);
 }
 
 /* ---- batches ----------------------------------------------------------------------------------------------------- */
@@ -97,7 +109,7 @@ static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind
 	uint64_t cursor = 0;
 	struct buddy *b;
 
-	while (!got && (b = frames_next_bank(f, cpu->node, &cursor)) != NULL) {
+	while (!got && (b = frames_next_bank(f, node_of(cpu), &cursor)) != NULL) {
 		unsigned long irq = spin_lock(&b->lock);
 		uint64_t room = frames_bank_room(b, (uint64_t)want << cache_order(kind), 0) >> cache_order(kind);
 
@@ -111,7 +123,7 @@ static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind
 		return c->limit + 1;
 	if (got < want)
 		memmove(&c->word[c->limit + 1 - got], slot, got * sizeof(slot[0]));
-	cpu->refills++;
+	count_one(&c->refills);
 	return c->limit + 1 - got;
 }
 
@@ -155,7 +167,7 @@ uint64_t frames_pop_slow(uint8_t tag, struct frames *f, enum cache_kind kind)
 		stack_unlock(c, level);
 	}
 	arch_irq_restore(irq);
-	n = frames_alloc_from_banks(f, order, 0, tag, cpu->node);
+	n = frames_alloc_from_banks(f, order, 0, tag, node_of(cpu));
 	return n == BUDDY_NONE ? FRAMES_NO_PAGE.v : n << PAGE_SHIFT;
 }
 
@@ -170,7 +182,7 @@ int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
 	if (kept) {
 		if (level == 1) {
 			level = spill(f, c, kind, level, c->limit / 2);
-			cpu->drains++;
+			count_one(&c->drains);
 		}
 		level--;
 		c->word[level] = pa;
@@ -198,7 +210,8 @@ static uint64_t drain_cpu(struct frames *f, struct frames_cpu *cpu)
 			uint64_t count = stack_count(c, level);
 
 			frames += count << cache_order(kind);
-			cpu->remote_drains += count != 0;
+			if (count)
+				count_one(&c->remote_drains);
 			stack_unlock(c, spill(f, c, kind, level, 0));
 		}
 		arch_irq_restore(irq);
@@ -281,34 +294,35 @@ unsigned frames_cache_validate(struct frames *f)
 
 bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out)
 {
-	struct frames_cpu *cpu = first_cpu(f);
 	unsigned *count[CACHE_KINDS] = { &out->pages, &out->blocks };
+	unsigned *limit[CACHE_KINDS] = { &out->page_limit, &out->block_limit };
+	unsigned long irq = spin_lock(&f->cpus_lock);
+	struct frames_cpu *cpu = f->cpus;
+	uint64_t level;
 
+	*out = (struct frames_cpu_stats){ 0 };
 	while (cpu && (!cpu->used || i)) {
 		i -= cpu->used;
 		cpu = cpu->next;
 	}
-	*out = (struct frames_cpu_stats){ 0 };
-	if (!cpu)
-		return false;
-	out->cpu = cpu->cpu;
-	out->node = cpu->node;
-	for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
-		unsigned long irq = arch_irq_save();
-		uint64_t level;
+	for (enum cache_kind kind = 0; cpu && kind < CACHE_KINDS; kind++) {
+		struct frames_cache *c = &cpu->cache[kind];
 
-		if (stack_lock(&cpu->cache[kind], &level)) {
-			*count[kind] = (unsigned)stack_count(&cpu->cache[kind], level);
-			stack_unlock(&cpu->cache[kind], level);
+		if (stack_lock(c, &level)) {
+			*count[kind] = (unsigned)stack_count(c, level);
+			stack_unlock(c, level);
 		}
-		arch_irq_restore(irq);
+		*limit[kind] = (unsigned)stack_limit(c);
+		out->refills += __atomic_load_n(&c->refills, __ATOMIC_RELAXED);
+		out->drains += __atomic_load_n(&c->drains, __ATOMIC_RELAXED);
+		out->remote_drains += __atomic_load_n(&c->remote_drains, __ATOMIC_RELAXED);
 	}
-	out->page_limit = (unsigned)stack_limit(&cpu->cache[CACHE_PAGE]);
-	out->block_limit = (unsigned)stack_limit(&cpu->cache[CACHE_BLOCK]);
-	out->refills = cpu->refills;
-	out->drains = cpu->drains;
-	out->remote_drains = cpu->remote_drains;
-	return true;
+	if (cpu) {
+		out->cpu = cpu->cpu;
+		out->node = cpu->node;
+	}
+	spin_unlock(&f->cpus_lock, irq);
+	return cpu != NULL;
 }
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */
@@ -499,8 +513,12 @@ int frames_cpu_online(struct frames *f, unsigned number, uint32_t node, void *me
 		}
 		cpu->key = key;
 		cpu->cpu = number;
-		cpu->node = node;
-		cpu->refills = cpu->drains = cpu->remote_drains = 0;
+		__atomic_store_n(&cpu->node, node, __ATOMIC_RELAXED);
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
+			__atomic_store_n(&cpu->cache[kind].refills, 0, __ATOMIC_RELAXED);
+			__atomic_store_n(&cpu->cache[kind].drains, 0, __ATOMIC_RELAXED);
+			__atomic_store_n(&cpu->cache[kind].remote_drains, 0, __ATOMIC_RELAXED);
+		}
 		cpu->used = true;
 		f->cpu_count++;
 		if (!known)

@@ -37,21 +37,20 @@
 enum cache_kind { CACHE_PAGE, CACHE_BLOCK, CACHE_KINDS };
 
 struct frames_cache {
-	uint64_t word[CACHE_PAGES + 2]; /* level, addresses, CACHE_BOTTOM */
-	uint64_t limit;			/* how many at most; 0: closed. Changes under the stack's lock */
+	uint64_t word[CACHE_PAGES + 2];		 /* level, addresses, CACHE_BOTTOM */
+	uint64_t limit;				 /* how many at most; 0: closed. Changes under the stack's lock */
+	uint64_t refills, drains, remote_drains; /* written under the stack's lock, read without */
 };
 
 /* One CPU's, alone in its cache lines. */
 struct frames_cpu {
 	struct frames_cache cache[CACHE_KINDS];
-	/* Under a stack's lock. */
-	uint64_t refills, drains, remote_drains;
 	/* Under frames->cpus_lock. */
 	struct frames_cpu *next;
 	uint64_t key; /* arch_cpu_key() of the CPU */
 	bool used;    /* false: the CPU went away; kept for the next one that comes */
 	unsigned cpu;
-	uint32_t node;
+	uint32_t node; /* relaxed atomic */
 };
 
 static inline unsigned cache_order(enum cache_kind kind)
