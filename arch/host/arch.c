@@ -13,7 +13,7 @@ uintptr_t arch_linear_base;
 
 void (*host_event_hook)(const struct host_event *event);
 
-_Thread_local unsigned host_cpu_number;
+_Thread_local uint64_t host_cpu_number;
 _Thread_local unsigned host_irq_nesting;
 static unsigned pa_bits = 48;
 
@@ -28,7 +28,7 @@ void arch_init(void)
 
 /* ---- this CPU: a thread ------------------------------------------------------------------------------------------ */
 
-void host_set_cpu_id(unsigned id)
+void host_set_cpu_id(uint64_t id)
 {
 	host_cpu_number = id;
 }
@@ -36,7 +36,7 @@ void host_set_cpu_id(unsigned id)
 /* [AR21] */
 unsigned arch_cpu_id(void)
 {
-	return host_cpu_number;
+	return (unsigned)host_cpu_number;
 }
 
 unsigned host_irq_depth(void)

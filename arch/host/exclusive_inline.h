@@ -7,7 +7,7 @@
 
 typedef uint64_t __attribute__((may_alias)) exclusive_word_t;
 
-extern _Thread_local unsigned host_cpu_number;
+extern _Thread_local uint64_t host_cpu_number;
 
 static always_inline uint64_t arch_cpu_key(void)
 {

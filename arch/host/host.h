@@ -12,8 +12,8 @@
 
 /* ---- the machine ------------------------------------------------------------------------------------------------ */
 
-/* What arch_cpu_id() says in this thread (0 in a new one). */
-void host_set_cpu_id(unsigned id);
+/* What arch_cpu_id() and arch_cpu_key() say in this thread (0 in a new one); as a key it may be any number. */
+void host_set_cpu_id(uint64_t id);
 /* How deep this thread is in arch_irq_save(): 0 when interrupts would be on. A restore out of order aborts. */
 unsigned host_irq_depth(void);
 /* What arch_pa_bits() says (48 at first). */

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Many CPUs with caches: how they are told apart by their numbers, what they may hold together, and that nothing stays
+ * with those that go. A thread of the host plays CPU after CPU; what has one CPU runs on the target as well.
+ */
+#define SUITE "frames_cpu"
+#include "arch/arch.h"
+#include "mm/frames_cache.h"
+#include "tests/suites/frames_world.h"
+
+#if __STDC_HOSTED__
+#include "arch/host/host.h"
+#include <pthread.h>
+#endif
+
+static struct world w;
+
+static struct frames_stats stats(void)
+{
+	struct frames_stats s;
+
+	frames_get_stats(&w.f, &s);
+	return s;
+}
+
+static struct frames_cpu_stats cpu_stats(unsigned i)
+{
+	struct frames_cpu_stats s;
+
+	CHECK(frames_get_cpu_stats(&w.f, i, &s));
+	return s;
+}
+
+static struct {
+	_Alignas(64) char bytes[FRAMES_CPU_BYTES];
+} one_memory;
+
+/* ---- one CPU ----------------------------------------------------------------------------------------------------- */
+
+TEST(PC4, "an empty stack is filled by half, from the bank of the CPU's node; the lowest frame is on top")
+{
+	struct span banks[] = { { FRAME(GIB(1)), FRAME(MIB(16)) }, { FRAME(GIB(2)), FRAME(MIB(16)) } };
+	unsigned far = 0;
+	paddr_t pa;
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, banks[0].pages);
+	world_add(&w, banks[1].start, banks[1].pages);
+	/* Node 1 is the second bank, which comes after the first. */
+	CHECK_EQ(frames_cpu_online(&w.f, 7, 1, &one_memory), MM_OK);
+	CHECK_EQ(cpu_stats(0).page_limit, 128);
+	CHECK_EQ(cpu_stats(0).node, 1);
+	for (unsigned i = 0; i < 65; i++) {
+		pa = frames_alloc_page(&w.f, TAG_TEST);
+		CHECK_EQ(pa.v, GIB(2) + i * PAGE_SIZE);
+		CHECK_EQ(cpu_stats(0).refills, 1 + i / 64);
+		CHECK_EQ(cpu_stats(0).pages, 63 - i % 64);
+	}
+	/* When the near bank has nothing more, the far one. */
+	for (uint64_t i = 65; i < banks[1].pages; i++)
+		far += frames_alloc_page(&w.f, TAG_TEST).v < GIB(2);
+	CHECK_EQ(far, 0);
+	CHECK_EQ(frames_alloc_page(&w.f, TAG_TEST).v, GIB(1));
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+TEST(PC5, "a full stack gives half of what it holds back: what came first; what was in use last stays on top")
+{
+	struct span bank = { FRAME(GIB(1)), FRAME(MIB(64)) };
+	static paddr_t pa[200];
+	unsigned order = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK_EQ(frames_alloc_bulk(&w.f, 200, 0, TAG_TEST, pa), MM_OK);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	for (unsigned i = 0; i < 128; i++)
+		CHECK_EQ(frames_free_page(&w.f, pa[i]), MM_OK);
+	CHECK_EQ(cpu_stats(0).pages, 128);
+	CHECK_EQ(cpu_stats(0).drains, 0);
+	CHECK_EQ(frames_free_page(&w.f, pa[128]), MM_OK);
+	CHECK_EQ(cpu_stats(0).pages, 65);
+	CHECK_EQ(cpu_stats(0).drains, 1);
+	for (unsigned i = 0; i < 65; i++)
+		order += frames_alloc_page(&w.f, TAG_TEST).v == pa[128 - i].v;
+	CHECK_EQ(order, 65);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+TEST(PC2, "what is claimed goes to the bank when the stack is closed, or taken away in between; records, order and all")
+{
+	struct span banks[] = { { FRAME(GIB(1)), SECTION_PAGES }, { FRAME(GIB(2)), 0x400 } };
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, banks[0].pages);
+	world_add(&w, banks[1].start, banks[1].pages);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	/* Of a bank that is a part of a GiB as well: checked on the slow way, kept in the cache all the same. */
+	CHECK_EQ(frames_take(&w.f, pfn(banks[1].start + 3), 0, TAG_HEAP), MM_OK);
+	CHECK_EQ(frames_free(&w.f, pfn(banks[1].start + 3), 0), MM_OK);
+	CHECK_EQ(cpu_stats(0).pages, 1);
+	CHECK_EQ(frames_alloc(&w.f, 0, 0, TAG_TEST, &f), MM_OK);
+	CHECK_EQ(f.n, banks[1].start + 3);
+	CHECK_EQ(frames_cpu_offline(&w.f), MM_OK);
+	CHECK_EQ(frames_free(&w.f, f, 0), MM_OK);
+	CHECK_EQ(stats().cached_pages, 0);
+	/* Every order on either way, with and without a cache. */
+	for (unsigned cached = 0; cached < 2; cached++) {
+		if (cached)
+			CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+		for (unsigned i = 0; i < 2; i++)
+			for (unsigned order = 0; order <= (i ? 10 : MAX_ORDER); order++) {
+				CHECK_EQ(frames_take(&w.f, pfn(banks[i].start), order, TAG_TEST), MM_OK);
+				CHECK_EQ(frames_free(&w.f, pfn(banks[i].start), order), MM_OK);
+			}
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+	}
+	world_check(&w);
+}
+
+#if __STDC_HOSTED__
+
+/* ---- the machine with many --------------------------------------------------------------------------------------- */
+
+#define CPUS 512
+
+static struct {
+	_Alignas(64) char bytes[FRAMES_CPU_BYTES];
+} memory[CPUS + 1];
+static uint64_t keys[CPUS + 1];
+
+static void play(unsigned cpu)
+{
+	host_set_cpu_id(keys[cpu]);
+}
+
+static bool online(unsigned cpu)
+{
+	play(cpu);
+	return frames_cpu_online(&w.f, cpu, cpu % 3, &memory[cpu]) == MM_OK;
+}
+
+/* The stack that the CPU's number leads to; closed ones have no limit. */
+static const struct frames_cache *stack_of(unsigned cpu)
+{
+	return w.f.pages[keys[cpu] * w.f.cpu_hash >> CPU_HASH_SHIFT];
+}
+
+/* How many CPUs have a stack of their own, and none is led to one that is closed. */
+static unsigned alone(unsigned n)
+{
+	unsigned count = 0, lost = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		count += stack_of(i) == &((struct frames_cpu *)(void *)&memory[i])->cache[CACHE_PAGE];
+		lost += stack_of(i)->limit == 0;
+	}
+	CHECK_EQ(lost, 0);
+	return count;
+}
+
+/* Each of the first n CPUs takes some frames, gives back some of its own, and some that the one before it has. */
+static void work(unsigned n)
+{
+	static paddr_t held[CPUS + 1][3];
+	unsigned wrong = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		play(i);
+		for (unsigned k = 0; k < 3; k++) {
+			held[i][k] = frames_alloc_page(&w.f, TAG_TEST);
+			wrong += !frames_is_page(held[i][k]);
+		}
+	}
+	for (unsigned i = 0; i < n; i++) {
+		play((i + 1) % n);
+		wrong += frames_free_page(&w.f, held[i][0]) != MM_OK;
+		play(i);
+		wrong += frames_free_page(&w.f, held[i][1]) != MM_OK;
+		wrong += frames_free_page(&w.f, held[i][2]) != MM_OK;
+	}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+/* MPIDR_EL1 of the i-th CPU, in the ways in which processors are numbered. */
+static uint64_t flat(unsigned i)
+{
+	return 0x80000000 | i % 256 | (uint64_t)(i / 256) << 8;
+}
+
+static uint64_t clusters_of_4(unsigned i)
+{
+	return 0x80000000 | i % 4 | (uint64_t)(i / 4) << 8;
+}
+
+/* Threads in Aff0, cores in Aff1: what DynamIQ clusters have. */
+static uint64_t cores_in_aff1(unsigned i)
+{
+	return 0x81000000 | (uint64_t)(i % 16) << 8 | (uint64_t)(i / 16) << 16;
+}
+
+static uint64_t clusters_of_16(unsigned i)
+{
+	return 0x80000000 | i % 16 | (uint64_t)(i / 16) << 8;
+}
+
+static uint64_t sockets_in_aff3(unsigned i)
+{
+	return 0x80000000 | i % 8 | (uint64_t)(i / 8 % 8) << 8 | (uint64_t)(i / 64 % 2) << 16 |
+	       (uint64_t)(i / 128) << 32;
+}
+
+static uint64_t any_number(unsigned i)
+{
+	uint64_t seed = i * 77;
+
+	return chance(&seed) & 0xffc1ffffff;
+}
+
+/* Only bits that a product with an odd number leaves where they are. */
+static uint64_t upper_end(unsigned i)
+{
+	return (uint64_t)i << 55;
+}
+
+static const struct {
+	const char *name;
+	uint64_t (*key)(unsigned i);
+	unsigned cpus, least; /* that have a stack of their own, at least */
+} numberings[] = {
+	{ "one after the other", flat, 512, 512 },
+	{ "clusters of 4", clusters_of_4, 512, 512 },
+	{ "cores in Aff1", cores_in_aff1, 256, 256 },
+	{ "clusters of 16", clusters_of_16, 512, 512 },
+	{ "two sockets in Aff3", sockets_in_aff3, 256, 256 },
+	{ "at random", any_number, 24, 24 },
+	{ "at random, many", any_number, 512, 330 },
+	{ "the upper end", upper_end, 512, 512 },
+};
+
+TEST_ON(TAP_HOST, PC8, "CPUs have stacks of their own however they are numbered; where two must share one, both work")
+{
+	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
+
+	for (unsigned t = 0; t < ARRAY_SIZE(numberings); t++) {
+		unsigned n = numberings[t].cpus, wrong = 0, own;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		for (unsigned i = 0; i < n; i++)
+			keys[i] = numberings[t].key(i);
+		for (unsigned i = 0; i < n; i++)
+			wrong += !online(i);
+		CHECK_EQ(wrong, 0);
+		CHECK_EQ(stats().cpus, n);
+		own = alone(n);
+		CHECK(own >= numberings[t].least);
+		tap_note("%s: %u of %u have a stack of their own", numberings[t].name, own, n);
+		work(n);
+		/* One that never came online, and has somebody's hash or nobody's. */
+		keys[n] = 0x12345;
+		work(n + 1);
+		for (unsigned i = 0; i < n; i += 2) {
+			play(i);
+			wrong += frames_cpu_offline(&w.f) != MM_OK;
+		}
+		CHECK_EQ(wrong, 0);
+		work(n);
+		CHECK_EQ(stats().free_pages, bank.pages);
+		world_check(&w);
+	}
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC7,
+	"all caches together hold at most 1/64 of memory, fewer each as CPUs come, more again as they go")
+{
+	struct span bank = { FRAME(GIB(1)), FRAME(MIB(64)) };
+	unsigned wrong = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned n = 1; n <= 200; n++) {
+		unsigned share = 256 / n < 128 ? 256 / n : 128;
+
+		keys[n - 1] = n;
+		CHECK(online(n - 1));
+		/* A stack of one would go to the bank each time. */
+		wrong += cpu_stats(0).page_limit != (share >= 2 ? share : 0);
+		wrong += cpu_stats(0).block_limit != 0;
+		wrong += stats().cache_limit_pages != (share >= 2 ? share * n : 0);
+		wrong += stats().cached_pages > bank.pages / 64;
+		for (unsigned i = 0; i < n; i += 7) {
+			paddr_t pa;
+
+			play(i);
+			pa = frames_alloc_page(&w.f, TAG_TEST);
+			wrong += frames_free_page(&w.f, pa) != MM_OK;
+		}
+		wrong += stats().cached_pages > stats().cache_limit_pages;
+		wrong += stats().free_pages != bank.pages;
+	}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	for (unsigned n = 200; n > 1; n--) {
+		play(n - 1);
+		wrong += frames_cpu_offline(&w.f) != MM_OK;
+	}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(cpu_stats(0).page_limit, 128);
+	world_check(&w);
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC7, "memory that is added makes the shares larger, up to what a stack can hold")
+{
+	struct span bank = { FRAME(GIB(4)), 4 * SECTION_PAGES };
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, FRAME(MIB(8)));
+	for (unsigned i = 0; i < 2; i++) {
+		keys[i] = i;
+		CHECK(online(i));
+	}
+	CHECK_EQ(cpu_stats(0).page_limit, 16);
+	CHECK(frames_is_page(frames_alloc_page(&w.f, TAG_TEST)));
+	world_add(&w, bank.start + FRAME(MIB(8)), FRAME(MIB(24)));
+	CHECK_EQ(cpu_stats(0).page_limit, 64);
+	world_add(&w, bank.start + SECTION_PAGES, SECTION_PAGES);
+	CHECK_EQ(cpu_stats(1).page_limit, 128);
+	CHECK_EQ(cpu_stats(1).block_limit, 3);
+	world_add(&w, bank.start + 2 * SECTION_PAGES, 2 * SECTION_PAGES);
+	CHECK_EQ(cpu_stats(0).block_limit, 8);
+	CHECK_EQ(stats().cache_limit_pages, 2 * (128 + 8 * 512));
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC6, "64 CPUs share 64 MiB to the last frame; what lies in their caches is found by whoever needs it")
+{
+	struct span bank = { FRAME(GIB(1)), FRAME(MIB(64)) };
+	static paddr_t all[FRAME(MIB(64))];
+	uint64_t got = 0;
+	paddr_t pa;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned i = 0; i < 64; i++) {
+		keys[i] = clusters_of_4(i);
+		CHECK(online(i));
+	}
+	CHECK_EQ(alone(64), 64);
+	for (unsigned i = 0;; i = (i + 1) % 64) {
+		play(i);
+		pa = frames_alloc_page(&w.f, (uint8_t)(TAG_USER + i));
+		if (!frames_is_page(pa))
+			break;
+		all[got++] = pa;
+	}
+	CHECK_EQ(got, bank.pages);
+	CHECK_EQ(stats().failures, 1);
+	/* Each gives back what another one had; the last frame is anybody's. */
+	for (uint64_t i = 0; i < got; i++) {
+		play((unsigned)((i * 37 + 11) % 64));
+		CHECK_OR_RETURN(frames_free_page(&w.f, all[i]) == MM_OK);
+	}
+	CHECK(stats().cached_pages > 0);
+	CHECK(stats().cached_pages <= bank.pages / 64);
+	play(5);
+	CHECK_EQ(frames_alloc(&w.f, 14, 0, TAG_TEST, &(pfn_t){ 0 }), MM_OK);
+	CHECK_EQ(stats().free_pages, 0);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	host_set_cpu_id(0);
+}
+
+/* ---- coming and going -------------------------------------------------------------------------------------------- */
+
+TEST_ON(TAP_HOST, PC10, "numbers that come and go: what a CPU held is free again, its memory serves the next one")
+{
+	struct span bank = { FRAME(GIB(1)), FRAME(MIB(64)) };
+	uint64_t seed = 10;
+	bool is_online[12] = { false };
+	struct frames_cpu *memory_of[12];
+	unsigned n = 0, wrong = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned i = 0; i < 12; i++)
+		keys[i] = chance(&seed);
+	for (unsigned step = 0; step < 600; step++) {
+		unsigned i = (unsigned)(chance(&seed) % 12), m = (unsigned)(chance(&seed) % 12);
+		bool taken = false;
+		paddr_t pa;
+		int err;
+
+		for (unsigned k = 0; k < 12; k++)
+			taken |= is_online[k] && memory_of[k] == (struct frames_cpu *)(void *)&memory[m];
+		play(i);
+		if (!is_online[i]) {
+			err = frames_cpu_online(&w.f, 100 + i, i % 2, &memory[m]);
+			wrong += err != (taken ? MM_EBUSY : MM_OK);
+			if (!err) {
+				is_online[i] = true;
+				memory_of[i] = (struct frames_cpu *)(void *)&memory[m];
+				n++;
+			}
+		} else if (chance(&seed) % 3 == 0) {
+			wrong += frames_cpu_online(&w.f, 100 + i, 0, &memory[m]) != MM_EEXIST;
+		} else {
+			pa = frames_alloc_page(&w.f, TAG_TEST);
+			wrong += frames_free_page(&w.f, pa) != MM_OK;
+			if (chance(&seed) % 2) {
+				wrong += frames_cpu_offline(&w.f) != MM_OK;
+			} else {
+				/* It has stopped: another one says so. */
+				play((i + 1) % 12);
+				wrong += frames_cpu_dead(&w.f, 100 + i) != MM_OK;
+				wrong += frames_cpu_dead(&w.f, 100 + i) != MM_ENOENT;
+				play(i);
+			}
+			is_online[i] = false;
+			n--;
+			wrong += frames_cpu_offline(&w.f) != MM_ENOENT;
+		}
+		wrong += stats().cpus != n || stats().free_pages != bank.pages;
+		if (step % 50 == 0)
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+	}
+	CHECK_EQ(wrong, 0);
+	frames_drain(&w.f);
+	world_check(&w);
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC9,
+	"a CPU that starts without memory gets what another has left, or a frame of its node; MM_ENOMEM changes nothing")
+{
+	struct span banks[] = { { FRAME(GIB(1)), FRAME(MIB(1)) }, { FRAME(GIB(2)), FRAME(MIB(1)) } };
+	uintptr_t base = arch_linear_base;
+	struct frame_info info;
+	char *ram;
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, banks[0].pages);
+	world_add(&w, banks[1].start, banks[1].pages);
+	ram = test_arena(GIB(1) + MIB(1));
+	CHECK_OR_RETURN(ram != NULL);
+	arch_linear_base = (uintptr_t)ram - GIB(1);
+	host_set_cpu_id(1);
+	CHECK_EQ(frames_cpu_start(&w.f, 1, 1), MM_OK);
+	frames_query(&w.f, pfn(banks[1].start), &info);
+	CHECK(info.role == FRAME_ALLOC && info.tag == TAG_MEMMAP && info.order == 0);
+	CHECK_EQ(frames_cpu_start(&w.f, 1, 1), MM_EEXIST);
+	CHECK_EQ(stats().free_pages, banks[0].pages + banks[1].pages - 1);
+	CHECK_EQ(frames_cpu_offline(&w.f), MM_OK);
+	/* Left behind: no other frame is needed. */
+	host_set_cpu_id(77);
+	CHECK_EQ(frames_cpu_start(&w.f, 2, 0), MM_OK);
+	CHECK_EQ(stats().free_pages, banks[0].pages + banks[1].pages - 1);
+	CHECK_EQ(cpu_stats(0).cpu, 2);
+	CHECK_EQ(cpu_stats(0).node, 0);
+	host_set_cpu_id(78);
+	while (frames_alloc(&w.f, 0, 0, TAG_TEST, &f) == MM_OK)
+		;
+	CHECK_EQ(frames_cpu_start(&w.f, 3, 0), MM_ENOMEM);
+	CHECK_EQ(stats().cpus, 1);
+	CHECK_EQ(frames_free(&w.f, pfn(banks[0].start + 9), 0), MM_OK);
+	CHECK_EQ(frames_cpu_start(&w.f, 3, 1), MM_OK);
+	CHECK_EQ(stats().cpus, 2);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	arch_linear_base = base;
+	host_set_cpu_id(0);
+}
+
+/* ---- at once ----------------------------------------------------------------------------------------------------- */
+
+#define THREADS 4
+
+static unsigned thread_wrong;
+
+/* Comes and goes with ever another number, works in between, drains everybody now and then. */
+static void *wanderer(void *arg)
+{
+	unsigned id = (unsigned)(uintptr_t)arg, wrong = 0;
+	uint64_t seed = id + 5;
+
+	for (unsigned i = 0; i < 150; i++) {
+		paddr_t held[150];
+		unsigned n = 0;
+
+		host_set_cpu_id(chance(&seed) % 50 * THREADS + id);
+		wrong += frames_cpu_online(&w.f, id, 0, &memory[id]) != MM_OK;
+		while (n < 150 && chance(&seed) % 100)
+			wrong += !frames_is_page(held[n++] = frames_alloc_page(&w.f, (uint8_t)(TAG_USER + id)));
+		if (chance(&seed) % 4 == 0)
+			frames_drain(&w.f);
+		while (n > 5)
+			wrong += frames_free_page(&w.f, held[--n]) != MM_OK;
+		wrong += frames_cpu_offline(&w.f) != MM_OK;
+		while (n)
+			wrong += frames_free_page(&w.f, held[--n]) != MM_OK;
+	}
+	__atomic_fetch_add(&thread_wrong, wrong, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST_ON(TAP_HOST, PC10, "four CPUs come and go at once and drain each other: nothing is lost")
+{
+	struct span banks[] = { { FRAME(GIB(1)), SECTION_PAGES }, { FRAME(GIB(3)), 0x1000 } };
+	pthread_t thread[THREADS];
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, banks[0].pages);
+	world_add(&w, banks[1].start, banks[1].pages);
+	thread_wrong = 0;
+	for (unsigned i = 0; i < THREADS; i++)
+		CHECK_OR_RETURN(!pthread_create(&thread[i], NULL, wanderer, (void *)(uintptr_t)i));
+	for (unsigned i = 0; i < 20; i++)
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	CHECK_EQ(thread_wrong, 0);
+	CHECK_EQ(stats().cpus, 0);
+	CHECK_EQ(stats().bad_frees, 0);
+	CHECK_EQ(stats().free_pages, banks[0].pages + banks[1].pages);
+	world_check(&w);
+}
+
+#endif
