@@ -385,10 +385,16 @@ class Run:
 
         def measure(pair):
             number, test = pair
-            self.coverage.run(test, self.covered.program_of(test.suite), sources,
-                              os.path.join(self.scratch, "gcov%d" % number))
+            # Whether a target is part of the program does not depend on the test.
+            if test.suite not in strangers:
+                self.coverage.run(test, self.covered.program_of(test.suite), sources,
+                                  os.path.join(self.scratch, "gcov%d" % number))
+                if not self.coverage.linked[test.suite] and not test.everything:
+                    strangers.add(test.suite)
 
+        strangers = set()
         list(self.pool.map(measure, enumerate(self.tests)))
+        self.tests = [t for t in self.tests if t.suite not in strangers]
         self.tests = [t for t in self.tests if t.lines or t.everything]
 
         def clock(test):
