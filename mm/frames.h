@@ -211,6 +211,8 @@ must_check int frames_alloc_exact(struct frames *f, uint64_t pages, const struct
  * wraps. One line names the frame, the range and the caller. Takes a bank's lock once for FRAMES_CACHE_BATCH blocks.
  */
 must_check int frames_free_exact(struct frames *f, pfn_t first, uint64_t pages);
+/* The same by address, which must be a multiple of 4 KiB (MM_EALIGN). */
+must_check int frames_free_exact_paddr(struct frames *f, paddr_t pa, uint64_t pages);
 
 /* A range of frames. */
 struct frames_run {

@@ -200,15 +200,26 @@ static int why_not(struct frames *f, uint64_t n, uint64_t end, struct frame_info
 	return !err && (uint64_t)1 << info->order > end - n ? MM_EORDER : err;
 }
 
-/* [FX5] */
-int frames_free_exact(struct frames *f, pfn_t first, uint64_t pages)
+/* The range that a refused free was about, and the frame of it that is wrong. */
+static int refuse(struct frames *f, uint64_t bad, uint64_t first, uint64_t pages, int err,
+		  const struct frame_info *info, uintptr_t caller)
 {
-	struct frame_info info = { .role = FRAME_FOREIGN };
-	uint64_t end = first.n + pages, n = first.n;
-	int err = MM_EINVAL;
 	char what[64];
 
-	if (pages && end > first.n) {
+	gr_snprintf(what, sizeof(what), "in %llu frames from 0x%llx on", (unsigned long long)pages,
+		    (unsigned long long)first);
+	frames_report(f, bad, what, err, info, caller);
+	return err;
+}
+
+/* [FX5] */
+static int free_exact(struct frames *f, uint64_t first, uint64_t pages, uintptr_t caller)
+{
+	struct frame_info info = { .role = FRAME_FOREIGN };
+	uint64_t end = first + pages, n = first;
+	int err = MM_EINVAL;
+
+	if (pages && end > first) {
 		/* When all is well with the block that was refused, it has changed in between. Once more. */
 		do {
 			n = claim_range(f, n, end);
@@ -216,15 +227,26 @@ int frames_free_exact(struct frames *f, pfn_t first, uint64_t pages)
 		} while (n < end && !err);
 	}
 	if (!err) {
-		give_range(f, first.n, end);
+		give_range(f, first, end);
 		frames_watch_moved(f);
 		return MM_OK;
 	}
-	unclaim_range(f, first.n, n);
-	gr_snprintf(what, sizeof(what), "in %llu frames from 0x%llx on", (unsigned long long)pages,
-		    (unsigned long long)frames_address(first.n));
-	frames_report(f, frames_address(n), what, err, &info, caller_address());
-	return err;
+	unclaim_range(f, first, n);
+	return refuse(f, frames_address(n), frames_address(first), pages, err, &info, caller);
+}
+
+int frames_free_exact(struct frames *f, pfn_t first, uint64_t pages)
+{
+	return free_exact(f, first.n, pages, caller_address());
+}
+
+int frames_free_exact_paddr(struct frames *f, paddr_t pa, uint64_t pages)
+{
+	const struct frame_info nothing = { .role = FRAME_FOREIGN };
+
+	if (IS_ALIGNED(pa.v, PAGE_SIZE))
+		return free_exact(f, pa.v >> PAGE_SHIFT, pages, caller_address());
+	return refuse(f, pa.v, pa.v, pages, MM_EALIGN, &nothing, caller_address());
 }
 
 /* ---- ranges ------------------------------------------------------------------------------------------------------ */

@@ -48,6 +48,9 @@ SAME(GR_PAGE_SIZE, PAGE_SIZE);
 SAME(GR_ZERO, FRAMES_ZERO);
 SAME(GR_BELOW_4G, FRAMES_BELOW_4G);
 SAME(GR_RESERVE, FRAMES_RESERVE);
+SAME(GR_BEST_EFFORT, FRAMES_BEST_EFFORT);
+SAME(GR_LEVEL_LOW, FRAMES_LEVEL_LOW);
+SAME(GR_LEVEL_HIGH, FRAMES_LEVEL_HIGH);
 SAME(GR_TAG_USER, TAG_USER);
 SAME(GR_PT_WRITE, PT_WRITE);
 SAME(GR_PT_EXEC, PT_EXEC);
@@ -207,6 +210,83 @@ int gr_cpu_offline(void)
 	return frames_cpu_offline(&frames);
 }
 
+int gr_cpu_dead(unsigned cpu)
+{
+	return frames_cpu_dead(&frames, cpu);
+}
+
+static struct frames_request request(const struct gr_request *r)
+{
+	return (struct frames_request){
+		.flags = r->flags,
+		.tag = r->tag,
+		.address_bits = r->address_bits,
+		.has_node = r->has_node,
+		.only_node = r->only_node,
+		.node = r->node,
+	};
+}
+
+/* [EM4] */
+int gr_alloc_request(unsigned order, const struct gr_request *r, uint64_t *pa)
+{
+	const struct frames_request wishes = request(r);
+	pfn_t f;
+	int err = frames_alloc_request(&frames, order, &wishes, &f);
+
+	if (!err)
+		*pa = pfn_to_paddr(f).v;
+	return err;
+}
+
+/* [EM4] */
+int gr_alloc_exact(uint64_t pages, const struct gr_request *r, uint64_t *pa)
+{
+	const struct frames_request wishes = request(r);
+	pfn_t f;
+	int err = frames_alloc_exact(&frames, pages, &wishes, &f);
+
+	if (!err)
+		*pa = pfn_to_paddr(f).v;
+	return err;
+}
+
+/* A run begins at an address where frames count: the same memory serves for both, one after the other. */
+_Static_assert(sizeof(struct gr_run) == sizeof(struct frames_run) &&
+		       offsetof(struct gr_run, pages) == offsetof(struct frames_run, pages),
+	       "struct gr_run is struct frames_run");
+
+/* [EM4] */
+int gr_alloc_runs(uint64_t pages, uint64_t align, const struct gr_request *r, struct gr_run *runs, unsigned max_runs,
+		  unsigned *n_runs)
+{
+	const struct frames_request wishes = request(r);
+	int err =
+		frames_alloc_runs(&frames, pages, align, &wishes, (struct frames_run *)(void *)runs, max_runs, n_runs);
+
+	for (unsigned i = 0; !err && i < *n_runs; i++)
+		runs[i].pa <<= PAGE_SHIFT;
+	return err;
+}
+
+/* [EM4] */
+int gr_free_exact(uint64_t pa, uint64_t pages)
+{
+	return frames_free_exact_paddr(&frames, paddr(pa), pages);
+}
+
+/* [EM4] */
+int gr_take_pages(uint64_t pa, unsigned order, uint8_t tag)
+{
+	return pa & PAGE_MASK ? MM_EALIGN : frames_take(&frames, paddr_to_pfn(paddr(pa)), order, (enum page_tag)tag);
+}
+
+/* [EM4] */
+uint64_t gr_drain(void)
+{
+	return frames_drain(&frames);
+}
+
 int gr_get_pages(uint64_t pa)
 {
 	return pa & PAGE_MASK ? MM_EALIGN : frames_get(&frames, paddr_to_pfn(paddr(pa)));
@@ -225,6 +305,38 @@ int gr_tag_name(unsigned tag, const char *name)
 int gr_set_reserve(uint64_t n)
 {
 	return frames_set_reserve(&frames, n);
+}
+
+/* An enumeration without negative numbers is an unsigned int: the function types are compatible. [EM4] */
+int gr_watch(uint64_t low, uint64_t high, gr_watch_fn watch, void *ctx)
+{
+	return frames_watch(&frames, low, high, watch, ctx);
+}
+
+/* [EM4] */
+void gr_mark(void)
+{
+	frames_mark(&frames);
+}
+
+struct show {
+	gr_show_fn call;
+	void *ctx;
+};
+
+static void show_block(void *ctx, const struct frame_info *block)
+{
+	const struct show *show = ctx;
+
+	show->call(show->ctx, pfn_to_paddr(block->head).v, block->order, block->tag, block->ref);
+}
+
+/* [EM4] */
+uint64_t gr_leaks(gr_show_fn show, void *ctx)
+{
+	struct show s = { show, ctx };
+
+	return frames_leaks(&frames, show ? show_block : NULL, &s);
 }
 
 void *gr_phys_to_virt(uint64_t pa)

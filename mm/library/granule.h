@@ -112,7 +112,8 @@ int gr_init(const struct gr_config *config);
 
 #define GR_ZERO (1u << 0)
 #define GR_BELOW_4G (1u << 1)
-#define GR_RESERVE (1u << 2) /* may use what gr_set_reserve() keeps back */
+#define GR_RESERVE (1u << 2)	 /* may use what gr_set_reserve() keeps back */
+#define GR_BEST_EFFORT (1u << 3) /* gr_alloc_runs() only */
 
 /* Owner tags: 0..7 are Granule's, 8..255 the embedder's. */
 #define GR_TAG_USER 8u
@@ -148,13 +149,81 @@ int gr_free_bulk(unsigned n, const uint64_t *pa);
 int gr_cpu_online(unsigned cpu, unsigned node);
 /* Gives it back; call on the CPU that goes. GR_ENOENT. */
 int gr_cpu_offline(void);
+/* The same for a CPU that has stopped. */
+int gr_cpu_dead(unsigned cpu);
+
+/* What a request may say beyond its size; zero-initialise, then set. */
+struct gr_request {
+	unsigned flags;
+	uint8_t tag;
+	uint8_t address_bits; /* last byte below 2^address_bits (12 to 64); 0: anywhere */
+	bool has_node;	      /* NUMA node `node` is asked first, then the others by distance */
+	bool only_node;	      /* the others not at all */
+	uint32_t node;
+};
+
+/* Like gr_alloc_pages(), with wishes. */
+int gr_alloc_request(unsigned order, const struct gr_request *r, uint64_t *pa);
+
+/*
+ * Any number of pages up to 1 GiB in one range, which begins at a multiple of the next power of two; the tail stays free.
+ * It is a series of blocks, largest first, of which each could be freed by itself. GR_ENOMEM, GR_EINVAL.
+ */
+int gr_alloc_exact(uint64_t pages, const struct gr_request *r, uint64_t *pa);
+
+struct gr_run {
+	uint64_t pa;
+	uint64_t pages;
+};
+
+/*
+ * `pages` pages in one range of any length, aligned to `align` pages (a power of two). With GR_BEST_EFFORT, when there is
+ * no such range, in as few ranges as possible, at most max_runs, the longest first. runs[0] to runs[*n_runs - 1] say what
+ * was had; runs[] is used on the way. All or nothing. Walks through what is free: milliseconds when many GiB are in
+ * pieces; interrupts stay off for some ten microseconds at a time. GR_ENOMEM, GR_EINVAL.
+ */
+int gr_alloc_runs(uint64_t pages, uint64_t align, const struct gr_request *r, struct gr_run *runs, unsigned max_runs,
+		  unsigned *n_runs);
+
+/*
+ * Gives back what gr_alloc_exact() or one run of gr_alloc_runs() handed out. All of it is checked before the first block
+ * is freed. Errors as gr_free_pages(); GR_EORDER: a block goes on behind the end.
+ */
+int gr_free_exact(uint64_t pa, uint64_t pages);
+
+/* The block of 2^order pages at pa and no other. GR_EBUSY: not all of it is free; GR_EALIGN, GR_EFOREIGN, GR_ERESERVED. */
+int gr_take_pages(uint64_t pa, unsigned order, uint8_t tag);
+
+/* Gives back what the caches of all CPUs hold; returns how many pages. Requests that would fail do so by themselves. */
+uint64_t gr_drain(void);
 
 /* One reference more, or less (the last one frees): a page starts with one. GR_EOVERFLOW, and errors as gr_free_pages(). */
 int gr_get_pages(uint64_t pa);
 int gr_put_pages(uint64_t pa);
 
-/* Keeps n pages back for requests with GR_RESERVE. GR_ENOMEM: fewer are free. */
+/*
+ * Keeps n pages back for requests with GR_RESERVE, and for the page tables that gr_pgtable_map() needs when there are no
+ * others. 0 at first. GR_ENOMEM: fewer are free.
+ */
 int gr_set_reserve(uint64_t n);
+
+/*
+ * watch(ctx, GR_LEVEL_LOW, free) is called once when free pages fall below `low`, watch(ctx, GR_LEVEL_HIGH, free) once
+ * when they rise above `high` again: by the CPU that moved them, after its call, without a lock. It may allocate and free
+ * pages, but no objects. One watcher, a second replaces it; 0, 0, NULL ends it. GR_EINVAL: low is not below high.
+ */
+#define GR_LEVEL_LOW 0u
+#define GR_LEVEL_HIGH 1u
+typedef void (*gr_watch_fn)(void *ctx, unsigned level, uint64_t free_pages);
+int gr_watch(uint64_t low, uint64_t high, gr_watch_fn watch, void *ctx);
+
+/*
+ * gr_mark(): everything allocated now is old. gr_leaks(): calls show for each block that came after that and is still
+ * there, and returns their pages. show may be NULL. Both walk all page records.
+ */
+typedef void (*gr_show_fn)(void *ctx, uint64_t pa, unsigned order, unsigned tag, uint32_t references);
+void gr_mark(void);
+uint64_t gr_leaks(gr_show_fn show, void *ctx);
 
 /* Linear-map address of a physical one, and back. */
 void *gr_phys_to_virt(uint64_t pa);

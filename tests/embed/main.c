@@ -199,6 +199,102 @@ static __attribute__((noinline)) void mistakes(void)
 	check(gr_put_pages(pa) == GR_EDOUBLE && logged_call_from(us), "once");
 }
 
+static unsigned heard[2];
+
+static void watcher(void *ctx, unsigned level, uint64_t free_pages)
+{
+	uint64_t pa = gr_alloc_page(GR_TAG_USER);
+
+	heard[level] += ctx == heard && free_pages && pa != GR_NO_PAGE && gr_free_page(pa) == GR_OK;
+}
+
+static uint64_t leaked;
+
+static void show_leak(void *ctx, uint64_t pa, unsigned order, unsigned tag, uint32_t references)
+{
+	if (ctx == &leaked && order == 2 && tag == GR_TAG_USER + 7 && references == 2)
+		leaked = pa;
+}
+
+/* Requests with wishes, ranges, and who hears of them. */
+static __attribute__((noinline)) void ranges(void)
+{
+	struct gr_request r = { .tag = GR_TAG_USER };
+	struct gr_stats before, now;
+	struct gr_run runs[64];
+	uint64_t pa, sum = 0;
+	unsigned n = 0;
+	bool back = true;
+
+	gr_get_stats(&before);
+	check(gr_alloc_exact(37, &r, &pa) == GR_OK && pa % (64 * GR_PAGE_SIZE) == 0, "37 pages, aligned to 64");
+	gr_get_stats(&now);
+	check(now.free_pages == before.free_pages - 37, "and no page more");
+	log_length = 0;
+	check(gr_free_exact(pa, 36) == GR_OK && gr_free_exact(pa, 37) == GR_EDOUBLE && logged("Double free") &&
+		      logged_call_from((uintptr_t)ranges),
+	      "a range is freed in parts or as a whole, and not twice");
+	check(gr_free_exact(pa + 36 * GR_PAGE_SIZE + 1, 1) == GR_EALIGN &&
+		      gr_free_exact(pa + 36 * GR_PAGE_SIZE, 2) == GR_EDOUBLE &&
+		      gr_free_exact(pa + 36 * GR_PAGE_SIZE, 1) == GR_OK,
+	      "what is wrong with a range is said before anything is freed");
+	r.address_bits = 31;
+	check(gr_alloc_request(3, &r, &pa) == GR_OK && pa + 8 * GR_PAGE_SIZE <= 0x80000000 &&
+		      gr_free_pages(pa, 3) == GR_OK,
+	      "eight pages below 2 GiB");
+	r.address_bits = 30;
+	check(gr_alloc_request(0, &r, &pa) == GR_ENOMEM, "below 1 GiB this machine has none");
+	r = (struct gr_request){ .tag = GR_TAG_USER, .has_node = true, .only_node = true, .node = 5 };
+	check(gr_alloc_request(0, &r, &pa) == GR_ENOMEM, "nor on a node that is not there");
+	r.only_node = false;
+	check(gr_alloc_request(0, &r, &pa) == GR_OK && gr_free_page(pa) == GR_OK, "but near it");
+	r = (struct gr_request){ .tag = GR_TAG_USER };
+	check(gr_alloc_runs(1000, 512, &r, runs, 1, &n) == GR_OK && n == 1 && runs[0].pa % 0x200000 == 0 &&
+		      runs[0].pages == 1000 && gr_free_exact(runs[0].pa, 1000) == GR_OK,
+	      "a range across blocks");
+	gr_drain();
+	check(gr_drain() == 0, "nothing is left in the caches");
+	r.flags = GR_BEST_EFFORT;
+	check(gr_alloc_runs(before.free_pages, 1, &r, runs, 64, &n) == GR_OK && n > 1, "all of memory in some ranges");
+	for (unsigned i = 0; i < n; i++) {
+		sum += runs[i].pages;
+		back = back && (i == 0 || runs[i].pages <= runs[i - 1].pages) &&
+		       gr_free_exact(runs[i].pa, runs[i].pages) == GR_OK;
+	}
+	check(back && sum == before.free_pages, "the longest first, and all of them go back");
+	check(gr_alloc_pages(4, 0, GR_TAG_USER, &pa) == GR_OK && gr_free_pages(pa, 4) == GR_OK &&
+		      gr_take_pages(pa, 4, GR_TAG_USER) == GR_OK && gr_take_pages(pa, 4, GR_TAG_USER) == GR_EBUSY &&
+		      gr_take_pages(pa + 1, 0, GR_TAG_USER) == GR_EALIGN && gr_free_pages(pa, 4) == GR_OK,
+	      "one block and no other");
+
+	check(gr_watch(2, 1, watcher, heard) == GR_EINVAL &&
+		      gr_watch(before.free_pages - 100, before.free_pages - 50, watcher, heard) == GR_OK,
+	      "a watcher");
+	check(gr_alloc_pages(7, 0, GR_TAG_USER, &pa) == GR_OK && heard[GR_LEVEL_LOW] == 1 && heard[GR_LEVEL_HIGH] == 0,
+	      "hears that memory is low");
+	check(gr_free_pages(pa, 7) == GR_OK && heard[GR_LEVEL_LOW] == 1 && heard[GR_LEVEL_HIGH] == 1,
+	      "and that it is not any more");
+	check(gr_watch(0, 0, NULL, NULL) == GR_OK && gr_alloc_pages(7, 0, GR_TAG_USER, &pa) == GR_OK &&
+		      gr_free_pages(pa, 7) == GR_OK && heard[GR_LEVEL_LOW] == 1,
+	      "until he is sent home");
+
+	gr_mark();
+	check(gr_leaks(show_leak, &leaked) == 0, "after a mark nothing is new");
+	check(gr_alloc_pages(2, 0, GR_TAG_USER + 7, &pa) == GR_OK && gr_get_pages(pa) == GR_OK &&
+		      gr_leaks(show_leak, &leaked) == 4 && leaked == pa,
+	      "then a block is, with its owner");
+	check(gr_put_pages(pa) == GR_OK && gr_put_pages(pa) == GR_OK && gr_leaks(NULL, NULL) == 0, "until it is freed");
+
+	check(gr_set_reserve(before.total_pages) == GR_ENOMEM && gr_set_reserve(before.free_pages) == GR_OK &&
+		      gr_alloc_pages(0, 0, GR_TAG_USER, &pa) == GR_ENOMEM &&
+		      gr_alloc_pages(0, GR_RESERVE, GR_TAG_USER, &pa) == GR_OK && gr_free_pages(pa, 0) == GR_OK &&
+		      gr_set_reserve(0) == GR_OK,
+	      "what is kept back is for those who may have it");
+	check(gr_cpu_dead(9) == GR_ENOENT, "a CPU that never was has nothing");
+	gr_get_stats(&now);
+	check(now.free_pages == before.free_pages, "and all is as before");
+}
+
 static __attribute__((noinline)) void heap(void)
 {
 	char *mine = kmalloc(40), *theirs = gr_kmalloc(40);
@@ -283,6 +379,7 @@ void embed_main(void)
 	gr_get_stats(&first);
 	check(first.ram_bytes >= 0x10000000 && first.free_pages > 0, "RAM was found in the device tree");
 	mistakes();
+	ranges();
 	heap();
 	tables();
 	check(gr_bump_new(&bump, 0x50000000, 0x3000) == GR_OK && gr_bump_alloc(&bump, 0x2000, 0x1000, &pa) == GR_OK &&

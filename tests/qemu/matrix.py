@@ -791,5 +791,5 @@ stats_row("monitor", "What a person does at the monitor is in the figures; a ref
 # ---- somebody else's kernel --------------------------------------------------------------------------------------------------
 
 for cpu in ("cortex-a53", "max"):
-    row("embed-" + cpu, "EM1 EM2 EM3", "A kernel of another shape links libgranule.a: its own tables, names and hooks.",
+    row("embed-" + cpu, "EM1 EM2 EM3 EM4", "A kernel of another shape links libgranule.a: its own tables, names and hooks.",
         Boot(Machine(cpu, ram=512 * MIB), form="elf", elf="embed.elf"), words=(), suites="embed", spine=False, timeout=30)

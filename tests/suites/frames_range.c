@@ -448,6 +448,13 @@ TEST(FX5, "ranges that begin or end inside a block, leave the bank, or are no ra
 	CHECK(contains(world_line, "frames from 0x40060000 on, by 0x"));
 	frames_get_stats(&w.f, &s);
 	CHECK_EQ(s.bad_frees, 14);
+	world_log_begin();
+	CHECK_EQ(frames_free_exact_paddr(&w.f, paddr(GIB(1) + 8), 0x20), MM_EALIGN);
+	CHECK_EQ(world_log_end(), 1);
+	CHECK(contains(world_line, "of 0x40000008, in 32 frames from 0x40000008 on, by 0x"));
+	CHECK_EQ(frames_free_exact_paddr(&w.f, paddr(GIB(1)), 0x20), MM_OK);
+	model_free_range(at, 0x20);
+	CHECK(world_take(&w, at, 5, TAG_USER));
 	/* Blocks of several requests that lie side by side are one range. */
 	CHECK(free_exact(at + 0x20, 0x40));
 	CHECK_EQ(bad_free(at, 0x80), MM_EDOUBLE);
