@@ -82,10 +82,7 @@ static void show_caches(unsigned cpus, unsigned lines)
 		return;
 	}
 	log_info("%8s %13s %11s %12s %12s %12s\n", "CPU", "4 KiB", "2 MiB", "refills", "drains", "by others");
-	/* The list has the last that came first. */
-	for (unsigned i = cpus; i-- > 0;) {
-		if (!frames_get_cpu_stats(boot.frames, i, &c))
-			continue;
+	for (unsigned from = 0; frames_next_cpu_stats(boot.frames, from, &c); from = c.cpu + 1) {
 		add_cache(&all, &c);
 		gr_snprintf(name, sizeof(name), "%u", c.cpu);
 		if (seen++ < most)

@@ -185,15 +185,12 @@ static void put_banks(struct json *j)
 }
 
 /* [DG5] */
-static void put_cpus(struct json *j, unsigned cpus)
+static void put_cpus(struct json *j)
 {
 	struct frames_cpu_stats c;
 
 	json_array(j, "cpus");
-	/* The list has the last that came first. */
-	for (unsigned i = cpus; i-- > 0;) {
-		if (!frames_get_cpu_stats(boot.frames, i, &c))
-			continue;
+	for (unsigned from = 0; frames_next_cpu_stats(boot.frames, from, &c); from = c.cpu + 1) {
 		json_object(j, NULL);
 		json_u64(j, "cpu", c.cpu);
 		if (c.node == FRAMES_ANY_NODE)
@@ -285,7 +282,7 @@ void stats_print_json(void)
 	put_ram(&j);
 	put_frames(&j, &stats);
 	put_banks(&j);
-	put_cpus(&j, stats.cpus);
+	put_cpus(&j);
 	put_owners(&j);
 	put_bringup(&j);
 	put_heap(&j);

@@ -343,6 +343,8 @@ struct frames_cpu_stats {
 	uint64_t refills, drains, remote_drains;
 };
 bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out);
+/* The same of the lowest-numbered CPU that is not below `from`. */
+bool frames_next_cpu_stats(struct frames *f, unsigned from, struct frames_cpu_stats *out);
 
 /* The i-th bank (0 .. stats.banks - 1), in the order in which they are asked. False: there is none. */
 struct frames_bank_stats {

@@ -292,20 +292,17 @@ unsigned frames_cache_validate(struct frames *f)
 	return findings;
 }
 
-bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out)
+/* cpu may be NULL: false. */
+static bool describe(struct frames_cpu *cpu, struct frames_cpu_stats *out)
 {
 	unsigned *count[CACHE_KINDS] = { &out->pages, &out->blocks };
 	unsigned *limit[CACHE_KINDS] = { &out->page_limit, &out->block_limit };
-	unsigned long irq = spin_lock(&f->cpus_lock);
-	struct frames_cpu *cpu = f->cpus;
 	uint64_t level;
 
 	*out = (struct frames_cpu_stats){ 0 };
-	while (cpu && (!cpu->used || i)) {
-		i -= cpu->used;
-		cpu = cpu->next;
-	}
-	for (enum cache_kind kind = 0; cpu && kind < CACHE_KINDS; kind++) {
+	if (!cpu)
+		return false;
+	for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
 		struct frames_cache *c = &cpu->cache[kind];
 
 		if (stack_lock(c, &level)) {
@@ -317,12 +314,39 @@ bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats 
 		out->drains += __atomic_load_n(&c->drains, __ATOMIC_RELAXED);
 		out->remote_drains += __atomic_load_n(&c->remote_drains, __ATOMIC_RELAXED);
 	}
-	if (cpu) {
-		out->cpu = cpu->cpu;
-		out->node = cpu->node;
+	out->cpu = cpu->cpu;
+	out->node = cpu->node;
+	return true;
+}
+
+bool frames_get_cpu_stats(struct frames *f, unsigned i, struct frames_cpu_stats *out)
+{
+	unsigned long irq = spin_lock(&f->cpus_lock);
+	struct frames_cpu *cpu = f->cpus;
+	bool found;
+
+	while (cpu && (!cpu->used || i)) {
+		i -= cpu->used;
+		cpu = cpu->next;
 	}
+	found = describe(cpu, out);
 	spin_unlock(&f->cpus_lock, irq);
-	return cpu != NULL;
+	return found;
+}
+
+/* [DG11] */
+bool frames_next_cpu_stats(struct frames *f, unsigned from, struct frames_cpu_stats *out)
+{
+	unsigned long irq = spin_lock(&f->cpus_lock);
+	struct frames_cpu *next = NULL;
+	bool found;
+
+	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
+		if (cpu->used && cpu->cpu >= from && (!next || cpu->cpu < next->cpu))
+			next = cpu;
+	found = describe(next, out);
+	spin_unlock(&f->cpus_lock, irq);
+	return found;
 }
 
 /* ---- limits ------------------------------------------------------------------------------------------------------ */

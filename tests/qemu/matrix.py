@@ -735,6 +735,13 @@ stats_row("smp4-6g", "Banks on both sides of 4 GiB, verbose lines before it.", B
           words=("verbose", "stats"), stats={"ram": 6 * GIB, "cpus": 4, "nodes": [0]})
 stats_row("numa4", "Four nodes.", Boot(numa(4, 8 * GIB, 8)), stats={"ram": 8 * GIB, "cpus": 8, "nodes": range(4)})
 stats_row("1t", "1 TiB.", Boot(Machine("neoverse-n1", 1, 1, TIB)), stats={"ram": TIB, "cpus": 1}, timeout=120, host_ram=4096)
+stats_row("smp512", "512 CPUs: all of them for tools, the first and the sum for a person.",
+          Boot(Machine("neoverse-n1", 1, 512, GIB, options=gic(3), extra=IN_TURN), args="quiet", talk=[(PROMPT, line) for line in (
+              "stats --json", "buddy", "poweroff")]), words=(), timeout=240,
+          stats={"ram": GIB, "cpus": 512, "then": lambda found: [] if [c["cpu"] for c in found[0]["cpus"]] == list(range(512)) else [
+              "not every CPU's cache is there"]},
+          want=[r"^       6 +\d+/\d +0/0 ", r"^     \.\.\. and 505 more \(buddy cpus shows them\)$", r"^ all 512 +\d+/\d+ "],
+          never=[r"^       7 +\d+/"])
 stats_row("el3", "No other CPU, no PSCI.", lambda build: Boot(
     Machine("cortex-a57", 3, 2), form="loader", loader=Loader(WHOLE)), stats={"ram": 512 * MIB, "cpus": 2})
 stats_row("raspi3b", "RAM at address 0.", lambda build: Boot(Machine(None, 2, 4, GIB, board="raspi3b"), dtb=raspi_tree()),

@@ -17,6 +17,7 @@
 #include "mm/mmu.h"
 #include "tests/suites/capture.h"
 #ifdef GRANULE_HOST
+#include "arch/host/host.h"
 #include "tests/host/boot_fakes.h"
 #include "tests/host/panic.h"
 #endif
@@ -259,8 +260,8 @@ static bool caches_shown(const char *said, unsigned lines)
 	char line[128];
 	bool ok = true;
 
-	for (unsigned i = 0; i < cpus; i++) {
-		ok = ok && frames_get_cpu_stats(boot.frames, cpus - 1 - i, &c);
+	for (unsigned i = 0, from = 0; i < cpus; i++, from = c.cpu + 1) {
+		ok = ok && frames_next_cpu_stats(boot.frames, from, &c);
 		gr_snprintf(name, sizeof(name), "%u", c.cpu);
 		ok = ok && has_text(said, cache_line(line, name, &c)) == (i < lines);
 		all.pages += c.pages;
@@ -299,8 +300,6 @@ TEST(DG8, "buddy shows every CPU's cache where that fits a screen, the first and
 #ifdef GRANULE_HOST
 #define CPUS 20
 
-extern _Thread_local unsigned host_cpu_number;
-
 TEST_ON(TAP_HOST, DG8, "four CPUs have a line each, eight too; of twenty seven are shown, and all on request")
 {
 	static struct {
@@ -308,19 +307,18 @@ TEST_ON(TAP_HOST, DG8, "four CPUs have a line each, eight too; of twenty seven a
 	} memory[CPUS];
 	static const unsigned steps[] = { 1, 2, 4, 8, 9, CPUS };
 	unsigned online = 0;
-	unsigned before = host_cpu_number;
 	paddr_t pa = FRAMES_NO_PAGE;
 	const char *said;
 
 	machine();
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
 		for (; online < steps[i]; online++) {
-			host_cpu_number = 100 + online;
+			host_set_cpu_id(100 + online);
 			CHECK_EQ(frames_cpu_online(boot.frames, online, 0, &memory[online]), MM_OK);
 		}
 		/* Each has done another number of things. */
 		for (unsigned k = 0; k < online; k++) {
-			host_cpu_number = 100 + k;
+			host_set_cpu_id(100 + k);
 			for (unsigned n = 0; n < k + 1; n++) {
 				pa = frames_alloc_page(boot.frames, TAG_TEST);
 				CHECK_EQ(frames_free_page(boot.frames, pa), MM_OK);
@@ -341,10 +339,10 @@ TEST_ON(TAP_HOST, DG8, "four CPUs have a line each, eight too; of twenty seven a
 	/* Free, and in no bank. */
 	CHECK(stats_now().cached_pages > 0);
 	for (unsigned k = 0; k < online; k++) {
-		host_cpu_number = 100 + k;
+		host_set_cpu_id(100 + k);
 		CHECK_EQ(frames_cpu_offline(boot.frames), MM_OK);
 	}
-	host_cpu_number = before;
+	host_set_cpu_id(0);
 	CHECK_EQ(frames_validate(boot.frames), MM_OK);
 }
 #endif
