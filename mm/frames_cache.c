@@ -99,7 +99,7 @@ static unsigned take_blocks(struct buddy *b, uint64_t *pa, unsigned want) REQUIR
 
 /*
  * Fills half of the empty, locked stack from the first bank that has something: then the next batch is as far away in
- * either direction. The lowest frame ends on top. Returns the level. [PC4]
+ * either direction. The lowest frame ends on top. Returns the level. [PC4] [PV1]
  */
 static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind kind)
 {
@@ -129,7 +129,7 @@ static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind
 
 /*
  * All but `keep` of the locked stack's blocks go back: those that came first; those that were in use last stay, and are
- * still in the CPU's data cache. Returns the new level. [PC5]
+ * still in the CPU's data cache. Returns the new level. [PC5] [PV1]
  */
 static uint64_t spill(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level, uint64_t keep)
 {
@@ -225,7 +225,7 @@ static struct frames_cpu *first_cpu(struct frames *f)
 	return __atomic_load_n(&f->cpus, __ATOMIC_ACQUIRE);
 }
 
-/* [PC6] */
+/* [PC6] [PV1] */
 uint64_t frames_drain(struct frames *f)
 {
 	uint64_t frames = 0;
@@ -510,7 +510,7 @@ static bool in_list(struct frames *f, const struct frames_cpu *cpu) REQUIRES(f->
 	return c != NULL;
 }
 
-/* [PC9] */
+/* [PC9] [PV1] */
 int frames_cpu_online(struct frames *f, unsigned number, uint32_t node, void *memory)
 {
 	struct frames_cpu *cpu = memory;

@@ -4,6 +4,7 @@
  * quick ones are the suite "enumerate".
  */
 #include "tests/proof/enumerate.h"
+#include "arch/host/host.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,6 +27,42 @@ static const struct {
 	{ "8 pages below and 8 pages above 4 GiB",
 	  { .bank = { { FRAME(GIB(4)) - 8, 8 }, { FRAME(GIB(4)), 8 } } },
 	  677 * 677 },
+	{ "8 pages that are given one range at a time",
+	  { .bank = { { FRAME(GIB(1)) + 0x540, 8 } }, .grow = true },
+	  10202 },
+	/* 256 frames, of which 248 are in use all the time: 1/64 is 4. */
+	{ "8 pages and two CPUs whose caches hold two of them, or four alone",
+	  { .bank = { { FRAME(GIB(1)) + 0x40, 8 } },
+	    .beside = 0x40,
+	    .behind = 256 - 0x48,
+	    .cpus = 2,
+	    .alone = 4,
+	    .shared = 2,
+	    .be_cpu = host_set_cpu_id,
+	    .validate_states = true },
+	  198948 },
+	/* A section that is there as a whole: frees take the short way. */
+	{ "5 pages of a whole section and two CPUs",
+	  { .bank = { { FRAME(GIB(1)) + 0x400, 5 } },
+	    .beside = 0x400,
+	    .behind = 0x40000 - 0x405,
+	    .cpus = 2,
+	    .alone = 128,
+	    .shared = 128,
+	    .be_cpu = host_set_cpu_id,
+	    .validate_states = true },
+	  5704 },
+	{ "6 blocks of 2 MiB of a whole section and two CPUs",
+	  { .bank = { { FRAME(GIB(1)) + 0x400, 6 } },
+	    .beside = 0x400,
+	    .behind = 0x40000 - 0x1000,
+	    .unit = 9,
+	    .cpus = 2,
+	    .alone = 7,
+	    .shared = 3,
+	    .be_cpu = host_set_cpu_id,
+	    .validate_states = true },
+	  27000 },
 };
 
 int main(void)

@@ -182,7 +182,7 @@ TEST(B10, "frames are given once: what overlaps in any way is refused and change
 	CHECK_EQ(refused, 1 + 4 + 0x40 + 0x1000 + 1 + 0x2000 + 0x2aa);
 	CHECK_EQ(accepted, bank.pages - refused);
 	model_init(&w.model, w.model.run, WORLD_RUNS);
-	model_add_bank(&w.model, bank.start, bank.pages);
+	model_add_bank(&w.model, bank.start, bank.pages, 0);
 	CHECK_EQ(model_add_memory(&w.model, bank.start, bank.pages), MM_OK);
 	world_check(&w);
 }

@@ -171,7 +171,7 @@ TEST(FC3, "a frame that goes through a cache is new when it comes out; whole sec
 	world_add(&w, bank.start, bank.pages);
 	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &memory[0]), MM_OK);
 	a = frames_alloc_page(&w.f, TAG_USER);
-	CHECK(world_take(&w, FRAME(GIB(9)), MAX_ORDER, TAG_USER));
+	CHECK_EQ(frames_take(&w.f, pfn(FRAME(GIB(9))), MAX_ORDER, TAG_USER), MM_OK);
 	f = pfn(FRAME(GIB(9)));
 	CHECK_EQ(leaks(), SECTION_PAGES + 1);
 	frames_mark(&w.f);
@@ -180,12 +180,12 @@ TEST(FC3, "a frame that goes through a cache is new when it comes out; whole sec
 	b = frames_alloc_page(&w.f, TAG_USER);
 	CHECK_EQ(a.v, b.v);
 	CHECK_EQ(leaks(), 1);
-	CHECK(world_free(&w, f.n, MAX_ORDER));
-	CHECK(world_take(&w, f.n, MAX_ORDER, TAG_USER));
+	CHECK_EQ(frames_free(&w.f, f, MAX_ORDER), MM_OK);
+	CHECK_EQ(frames_take(&w.f, f, MAX_ORDER, TAG_USER), MM_OK);
 	CHECK_EQ(leaks(), SECTION_PAGES + 1);
 	CHECK_EQ(shown.block[1].order, MAX_ORDER);
 	CHECK_EQ(shown.block[1].head.n, f.n);
-	CHECK(world_free(&w, f.n, MAX_ORDER));
+	CHECK_EQ(frames_free(&w.f, f, MAX_ORDER), MM_OK);
 	CHECK_EQ(frames_free_page(&w.f, b), MM_OK);
 	CHECK_EQ(leaks(), 0);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);

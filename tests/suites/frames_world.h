@@ -12,7 +12,7 @@
 #include "lib/tap.h"
 #include "mm/buddy_fast.h"
 #include "mm/frames.h"
-#include "tests/model/buddy_model.h"
+#include "tests/model/frames_pair.h"
 #include "tests/suites/arena.h"
 
 #define WORLD_BANKS MODEL_BANKS
@@ -31,6 +31,7 @@ struct span {
 struct world {
 	struct frames f;
 	struct buddy_model model;
+	struct frames_pair pair;     /* both */
 	void *metadata[WORLD_BANKS]; /* of the banks in the model's order */
 	uint64_t metadata_bytes[WORLD_BANKS];
 	uint64_t *sections;
@@ -136,6 +137,7 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 		return false;
 	}
 	model_init(&w->model, runs, WORLD_RUNS);
+	pair_init(&w->pair, &w->f, &w->model);
 	fill_garbage(w->records, (w->end - w->first) * sizeof(struct page));
 	frames_init(&w->f, (struct page *)((uintptr_t)w->records - w->first * sizeof(struct page)), w->sections,
 		    w->n_sections);
@@ -151,7 +153,7 @@ static inline bool world_make(struct world *w, const struct span *banks, unsigne
 		}
 		fill_garbage(metadata, bytes + 128);
 		CHECK_EQ(frames_add_bank(&w->f, pfn(banks[i].start), banks[i].pages, i, metadata + 64), MM_OK);
-		model_add_bank(&w->model, banks[i].start, banks[i].pages);
+		model_add_bank(&w->model, banks[i].start, banks[i].pages, i);
 		at = model_find(&w->model, banks[i].start)->bank;
 		memmove(&w->metadata[at + 1], &w->metadata[at], (i - at) * sizeof(w->metadata[0]));
 		memmove(&w->metadata_bytes[at + 1], &w->metadata_bytes[at], (i - at) * sizeof(w->metadata_bytes[0]));
@@ -208,36 +210,24 @@ static inline void world_add(struct world *w, uint64_t start, uint64_t pages)
 	CHECK_EQ(model_add_memory(&w->model, start, pages), MM_OK);
 }
 
-/* Whether frames_query() says of frame n what it must. */
 static inline bool world_query_agrees(struct world *w, uint64_t n)
 {
-	struct frame_info info;
-
-	frames_query(&w->f, pfn(n), &info);
-	return model_query_agrees(&w->model, n, &info);
+	return pair_query(&w->pair, n);
 }
 
 static inline bool world_alloc(struct world *w, unsigned order, unsigned flags, unsigned tag, pfn_t *out)
 {
-	uint64_t n;
-	int want = model_alloc(&w->model, order, flags, tag, &n);
-	int err = frames_alloc(&w->f, order, flags, tag, out);
-
-	return err == want && (err || out->n == n);
+	return pair_alloc(&w->pair, order, flags, tag, &out->n, NULL);
 }
 
 static inline bool world_free(struct world *w, uint64_t n, unsigned order)
 {
-	int want = model_free(&w->model, n, order);
-
-	return frames_free(&w->f, pfn(n), order) == want;
+	return pair_free(&w->pair, n, order, NULL);
 }
 
 static inline bool world_take(struct world *w, uint64_t n, unsigned order, unsigned tag)
 {
-	int want = model_take(&w->model, n, order, tag);
-
-	return frames_take(&w->f, pfn(n), order, tag) == want;
+	return pair_take(&w->pair, n, order, tag, NULL);
 }
 
 /* A block that is out, by chance; NULL when there is none. */
@@ -251,41 +241,12 @@ static inline struct model_run *world_random_used(struct world *w, uint64_t *see
 	return NULL;
 }
 
-/* Everything that can be asked, against the model. */
+/* Everything that can be asked, against the model; caches are empty after it. */
 static inline void world_check(struct world *w)
 {
-	struct frames_stats stats, want;
-	unsigned wrong = 0;
-
-	/* First, middle, last frame of each block, allocated or free, and the neighbours of each bank. */
-	for (unsigned i = 0; i < w->model.runs; i++) {
-		const struct model_run *r = &w->model.run[i];
-
-		for (uint64_t n = r->n, size; n < r->n + r->pages; n += size) {
-			struct frame_info info;
-
-			model_query(&w->model, n, &info);
-			size = info.role == FRAME_RESERVED ? r->pages : (uint64_t)1 << info.order;
-			wrong += !world_query_agrees(w, n);
-			wrong += !world_query_agrees(w, n + size / 2);
-			wrong += !world_query_agrees(w, n + size - 1);
-		}
-	}
-	for (unsigned i = 0; i < w->model.banks; i++) {
-		const struct model_bank *b = &w->model.bank[i];
-
-		wrong += !world_query_agrees(w, b->start + b->pages);
-		wrong += b->start && !world_query_agrees(w, b->start - 1);
-	}
-	CHECK_EQ(wrong, 0);
-	CHECK_EQ(frames_validate(&w->f), MM_OK);
-	frames_get_stats(&w->f, &stats);
-	model_get_stats(&w->model, &want);
-	CHECK_EQ(stats.total_pages, want.total_pages);
-	CHECK_EQ(stats.free_pages, want.free_pages);
-	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		CHECK_EQ(stats.free_blocks[order], want.free_blocks[order]);
-	CHECK_EQ(frames_largest_free(&w->f), model_largest_free(&w->model));
+	CHECK(pair_validate(&w->pair) && pair_agrees(&w->pair));
+	if (w->pair.wrong)
+		tap_note("%s: %lld, must be %lld", w->pair.wrong, (long long)w->pair.got, (long long)w->pair.want);
 	world_check_fences(w);
 }
 
