@@ -313,7 +313,7 @@ $(BUILD)/host-$(1)/flags: FORCE
 $(BUILD)/host-$(1)/%.o: %.c $(BUILD)/host-$(1)/flags
 	@mkdir -p $$(@D)
 	$$(call say,CC $(1),$$<)$$(HOST_$(1)_CC) $$(COMMON) $$(HOST_FLAGS) $$(HOST_$(1)_FLAGS) \
-		$$(if $$(filter fuzz,$(1)),$$(if $$(filter tests/fuzz/%,$$<),-fsanitize=fuzzer,-fsanitize=fuzzer-no-link)) \
+		$$(if $$(filter fuzz,$(1)),$$(if $$(filter tests/fuzz/%,$$<),-fsanitize=fuzzer,$$(if $$(filter tests/model/%,$$<),,-fsanitize=fuzzer-no-link))) \
 		$$(EXTRA_CFLAGS) -MMD -MP -c $$< -o $$@
 
 $(BUILD)/host-$(1)/sources: FORCE
