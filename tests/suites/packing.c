@@ -556,16 +556,15 @@ TEST_ON(TAP_HOST, PK6, "batches of every size take what the plain words say, aft
 
 /* ---- the recorded trace ------------------------------------------------------------------------------------------ */
 
-/* 2048 frames; blocks 0 (order 0), 1, 2, 3 (order 1); CPU 40 (0 here); 2 is freed, 3, then 0; three of order 0. */
-static const char good_trace[] = "granule packing trace 1: frames 262144+2048, 40 blocks, 43 events\n"
-				 "\x03\x80\x80\x10\x80\x10" /* give 0x40000 + 2048 */
-				 "\x00"			    /* order 0: block 0 */
-				 "\x84\x02"		    /* order 1, three times: blocks 1, 2, 3 */
-				 "\xa2\x01"		    /* CPU 40 */
-				 "\x11"			    /* free 2 */
-				 "\x09"			    /* free 3 */
-				 "\x15"			    /* free 0 */
-				 "\x80\x23"		    /* order 0, 36 times: 0, 3, 2, 4 ... */
+static const char good_trace[] = "granule packing trace 1: frames 262144+2048, 288 blocks, 45 events\n"
+				 "\x03\x80\x80\x10\x80\x10" /* 2048 frames from 0x40000 on */
+				 "\x00"			    /* CPU 0, order 0: block 0 */
+				 "\x84\x02"		    /* order 1, three times: blocks 8, 16, 24 */
+				 "\x2e"			    /* CPU 3, order 0: block 3 */
+				 "\x41"			    /* frees block 8 */
+				 "\x07\x02"		    /* and two in steps of 8: 16, 24 */
+				 "\x42"			    /* CPU 0 frees block 0, as far from its last as before */
+				 "\x80\x23"		    /* order 0, 36 times: blocks 0, 24, 16, 8, 32, 40 ... */
 	;
 #define GOOD_BYTES (sizeof(good_trace) - 1)
 
@@ -600,12 +599,12 @@ static bool replay(const void *file, size_t bytes)
 TEST_ON(TAP_HOST, PK5, "a recorded trace is played event by event")
 {
 	CHECK(replay(good_trace, GOOD_BYTES));
-	CHECK_EQ(replayed.requests, 40);
+	CHECK_EQ(replayed.requests, 41);
 	CHECK_EQ(replayed.failures, 0);
 	CHECK_EQ(replayed.total_pages, 2048);
-	CHECK_EQ(replayed.free_pages, 2048 - 36 - 2);
+	CHECK_EQ(replayed.free_pages, 2048 - 37);
 	/* No more samples than events. */
-	CHECK_EQ(samples, 43);
+	CHECK_EQ(samples, 45);
 }
 
 TEST_ON(TAP_HOST, PK5, "a trace that is cut off anywhere, or names what is not there, is refused")
@@ -614,17 +613,18 @@ TEST_ON(TAP_HOST, PK5, "a trace that is cut off anywhere, or names what is not t
 
 	for (size_t n = 0; n < GOOD_BYTES; n++)
 		CHECK(!replay(good_trace, n));
-	/* One event more than the head says; a free of a block beyond the last; an unknown record; more blocks than there are. */
+	/* One event more than the head says; more blocks than there are; what no byte means; a block that is not there. */
 	memcpy(file, good_trace, GOOD_BYTES);
 	file[GOOD_BYTES - 1] = 0x24;
 	CHECK(!replay(file, GOOD_BYTES));
+	file[GOOD_BYTES - 1] = 0x7f;
+	CHECK(!replay(file, GOOD_BYTES));
 	memcpy(file, good_trace, GOOD_BYTES);
-	file[GOOD_BYTES - 3] = 0x51;
+	file[GOOD_BYTES - 3] = 0x62;
 	CHECK(!replay(file, GOOD_BYTES));
 	file[GOOD_BYTES - 3] = 0x0b;
 	CHECK(!replay(file, GOOD_BYTES));
-	memcpy(file, good_trace, GOOD_BYTES);
-	file[GOOD_BYTES - 1] = 0x7f;
+	file[GOOD_BYTES - 3] = 0x41;
 	CHECK(!replay(file, GOOD_BYTES));
 }
 

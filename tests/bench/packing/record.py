@@ -8,13 +8,16 @@
 The trace is a line of text, "granule packing trace 1: frames START+PAGES, NUMBERS blocks, EVENTS events", and one byte or
 more for each event, after the kind in bits 1:0 of the first:
 
-    0 alloc  order in bits 6:2; bit 7: a number follows, how many times again. The block's number is the one that was
-             free last (at first 0, 1, 2, ...), so it is not written.
-    1 free   from bit 2 on: the number of the block, less that of the block freed before (0 at first), as 2 n for n >= 0
-             and -2 n - 1 below
-    2 CPU    of what follows, from bit 2 on; 0 at first
+    0 alloc  order in bits 6:2; bit 7: a number follows, how many times again
+    1 free   from bit 2 on: the number of the block, less that of the block that this CPU freed before (0 at first), as
+             2 n for n >= 0 and -2 n - 1 below
+    2 CPU    of what follows, in bits 4:2; 0 at first. Bits 6:5: 1 and an alloc of order 0, 2 and a free with the same
+             difference as this CPU's last one
     3 other  bits 7:2 are 0: memory is given, first frame and number of frames follow
-                      1: the last free with the same difference again, as often as the number that follows says
+                      1: the CPU's last free with the same difference again, as often as the number that follows says
+
+A block's number is not written when it is allocated: it is the one that was free last of those of its CPU, which are its own
+number (at first), that and 8, and 16, ...
 
 Numbers are little-endian groups of seven bits with bit 7 set in all but the last byte; one that begins in bit 2 has five
 bits there.
@@ -26,11 +29,13 @@ import subprocess
 import sys
 import tempfile
 
-MACHINE = ["-M", "virt", "-cpu", "max", "-m", "128M", "-smp", "4"]
+# Counted time and one thread for all CPUs: the same trace each time, and no CPU waits for a lock whose owner does not run.
+MACHINE = ["-M", "virt", "-cpu", "max", "-m", "256M", "-smp", "4", "-icount", "shift=0,sleep=off"]
 WORDS = "test=record"
 ALLOC, FREE, REFUSED, GIVE = range(4)
 KIND_ALLOC, KIND_FREE, KIND_CPU, KIND_OTHER = range(4)
 SECTION = 1 << 18
+CPUS = 8
 
 
 def boot(kernel, objcopy, folder, words, timeout):
@@ -71,8 +76,10 @@ class Packer:
     def __init__(self):
         self.out = bytearray()
         self.live = {}  # first frame: number
-        self.spare, self.numbers = [], 0
-        self.cpu, self.events, self.freed = 0, 0, 0
+        self.spare = [[] for _ in range(CPUS)]
+        self.numbers = list(range(CPUS))  # the next ones that were never used
+        self.freed, self.step = [0] * CPUS, [None] * CPUS  # of each CPU: what it freed last, how far from the one before
+        self.cpu, self.events = 0, 0
         self.low, self.high = None, 0
         self.repeat = None  # [kind, order or difference, how often]: not yet written
 
@@ -84,40 +91,42 @@ class Packer:
             if times > 1:
                 self.out += number(times - 1)
         elif kind == KIND_FREE:
-            self.out += first_byte(KIND_FREE, 2 * value if value >= 0 else -2 * value - 1)
-            if times > 1:
-                self.out += bytes([KIND_OTHER | 1 << 2]) + number(times - 1)
+            if value != self.step[self.cpu]:
+                self.step[self.cpu] = value
+                self.out += first_byte(KIND_FREE, 2 * value if value >= 0 else -2 * value - 1)
+                times -= 1
+            if times:
+                self.out += bytes([KIND_OTHER | 1 << 2]) + number(times)
 
-    def event(self, kind, value):
+    def event(self, cpu, kind, value):
+        self.events += 1
+        if cpu != self.cpu:
+            self.flush()
+            self.cpu = cpu
+            then = 1 if (kind, value) == (KIND_ALLOC, 0) else 2 if (kind, value) == (KIND_FREE, self.step[cpu]) else 0
+            self.out.append(KIND_CPU | cpu << 2 | then << 5)
+            if then:
+                return
         if self.repeat and self.repeat[:2] == [kind, value]:
             self.repeat[2] += 1
         else:
             self.flush()
             self.repeat = [kind, value, 1]
-        self.events += 1
-
-    def on(self, cpu):
-        if cpu != self.cpu:
-            self.flush()
-            self.out += first_byte(KIND_CPU, cpu)
-            self.cpu = cpu
 
     def alloc(self, cpu, frame, order):
         if frame in self.live:
             return  # one public function by way of another
-        self.on(cpu)
-        if not self.spare:
-            self.spare.append(self.numbers)
-            self.numbers += 1
-        self.live[frame] = self.spare.pop()
-        self.event(KIND_ALLOC, order)
+        if not self.spare[cpu]:
+            self.spare[cpu].append(self.numbers[cpu])
+            self.numbers[cpu] += CPUS
+        self.live[frame] = self.spare[cpu].pop()
+        self.event(cpu, KIND_ALLOC, order)
 
     def free(self, cpu, frame):
-        self.on(cpu)
         block = self.live.pop(frame)
-        self.spare.append(block)
-        self.event(KIND_FREE, block - self.freed)
-        self.freed = block
+        self.spare[block % CPUS].append(block)
+        self.event(cpu, KIND_FREE, block - self.freed[cpu])
+        self.freed[cpu] = block
 
     def give(self, frame, pages):
         self.flush()
@@ -129,7 +138,7 @@ class Packer:
         self.flush()
         start = self.low // SECTION * SECTION
         head = "granule packing trace 1: frames %d+%d, %d blocks, %d events\n" % (
-            start, self.high - start, self.numbers, self.events)
+            start, self.high - start, max(self.numbers), self.events)
         return head.encode() + bytes(self.out)
 
 
@@ -176,7 +185,8 @@ def dump(path):
     with open(path, "rb") as file:
         print(file.readline().decode().rstrip())
         data = file.read()
-    at = freed = step = 0
+    at = cpu = 0
+    freed, step = [0] * CPUS, [0] * CPUS
 
     def more(value, shift):
         nonlocal at
@@ -188,24 +198,31 @@ def dump(path):
             if not byte & 128:
                 return value
 
+    def free(times):
+        for _ in range(times):
+            freed[cpu] += step[cpu]
+            print("%d free %d" % (cpu, freed[cpu]))
+
     while at < len(data):
         byte = data[at]
         at += 1
         kind, value = byte & 3, byte >> 2 & 31
         if kind == KIND_ALLOC:
-            print("alloc %d x %d" % (value, 1 + (more(0, 0) if byte & 128 else 0)))
-        elif kind == KIND_OTHER and value == 0:
-            print("give %#x + %d" % (more(0, 0), more(0, 0)))
-        elif kind == KIND_OTHER:
-            times = more(0, 0)
-            print("free %d, %d, ... x %d" % (freed + step, freed + 2 * step, times))
-            freed += step * times
-        else:
+            print("%d alloc %d x %d" % (cpu, value, 1 + (more(0, 0) if byte & 128 else 0)))
+        elif kind == KIND_FREE:
             value = more(value, 5) if byte & 128 else value
-            if kind == KIND_FREE:
-                step = value // 2 if value % 2 == 0 else -(value + 1) // 2
-                freed += step
-            print("free %d" % freed if kind == KIND_FREE else "cpu %d" % value)
+            step[cpu] = value // 2 if value % 2 == 0 else -(value + 1) // 2
+            free(1)
+        elif kind == KIND_CPU:
+            cpu = value & 7
+            if value >> 3 == 1:
+                print("%d alloc 0 x 1" % cpu)
+            elif value >> 3 == 2:
+                free(1)
+        elif value == 0:
+            print("give %#x + %d" % (more(0, 0), more(0, 0)))
+        else:
+            free(more(0, 0))
 
 
 def main():
@@ -220,7 +237,8 @@ def main():
     parser.add_argument("--dump", metavar="TRACE")
     args = parser.parse_args()
     if args.dump:
-        return dump(args.dump)
+        dump(args.dump)
+        return 0
     if args.raw:
         with open(args.raw, "rb") as raw:
             data = raw.read()

@@ -11,6 +11,7 @@ enum other { OTHER_GIVE, OTHER_AGAIN };
 
 #define HEAD_MAX 128
 #define NUMBER_BITS 7
+#define TRACE_CPUS 8
 
 /* [PK5] */
 bool replay_open(struct recording *r, const uint8_t *file, size_t bytes)
@@ -73,12 +74,15 @@ static uint64_t next_number(struct reader *r, uint64_t value, unsigned shift)
 struct play {
 	const struct recording *recording;
 	struct player *player;
-	uint32_t *spare; /* numbers of blocks that are free, the next one last */
-	uint32_t spares;
-	bool *there;	/* which blocks the trace has */
-	uint64_t freed; /* number of the block that was freed last, and how far it was from the one before */
-	uint64_t step;
-	unsigned cpu;
+	bool *there; /* which blocks the trace has */
+	/* Numbers of blocks that are free, each CPU's own: a list from the one that was free last. */
+	uint32_t *below; /* of each number, the next of its list */
+	struct cpu {
+		uint32_t spare;
+		uint64_t freed; /* number of the block that it freed last, and how far it was from the one before */
+		uint64_t step;
+	} cpu[TRACE_CPUS];
+	unsigned running;
 	uint64_t events, samples;
 };
 
@@ -94,31 +98,51 @@ static void count_event(struct play *s)
 /* What was granted to the kernel may fail here: then there is no block, and its free is passed over. */
 static bool play_alloc(struct play *s, unsigned order, uint64_t times)
 {
-	while (times--) {
-		uint32_t number;
+	struct cpu *cpu = &s->cpu[s->running];
 
-		if (!s->spares || order > MAX_ORDER)
+	while (times--) {
+		uint32_t number = cpu->spare;
+
+		if (number >= s->recording->blocks || order > MAX_ORDER)
 			return false;
-		number = s->spare[--s->spares];
+		cpu->spare = s->below[number];
 		s->there[number] = true;
-		(void)player_alloc(s->player, s->cpu, number, order);
+		(void)player_alloc(s->player, s->running % SUBJECT_CPUS, number, order);
 		count_event(s);
 	}
 	return true;
 }
 
+/* The CPU frees the block that is `step` further than the one before. */
 static bool play_free(struct play *s)
 {
-	uint64_t number = s->freed += s->step;
+	struct cpu *cpu = &s->cpu[s->running];
+	uint64_t number = cpu->freed += cpu->step;
 
 	if (number >= s->recording->blocks || !s->there[number])
 		return false;
 	s->there[number] = false;
 	if (s->player->block[number].live)
-		player_free(s->player, s->cpu, (uint32_t)number);
-	s->spare[s->spares++] = (uint32_t)number;
+		player_free(s->player, s->running % SUBJECT_CPUS, (uint32_t)number);
+	s->below[number] = s->cpu[number % TRACE_CPUS].spare;
+	s->cpu[number % TRACE_CPUS].spare = (uint32_t)number;
 	count_event(s);
 	return true;
+}
+
+static bool play_cpu(struct play *s, uint64_t value)
+{
+	s->running = (unsigned)value % TRACE_CPUS;
+	switch (value / TRACE_CPUS) {
+	case 0:
+		return true;
+	case 1:
+		return play_alloc(s, 0, 1);
+	case 2:
+		return play_free(s);
+	default:
+		return false;
+	}
 }
 
 static bool play_other(struct play *s, struct reader *in, uint64_t what)
@@ -147,14 +171,16 @@ static bool play_other(struct play *s, struct reader *in, uint64_t what)
 bool replay_play(const struct recording *r, struct player *p)
 {
 	struct reader in = { .at = r->data, .end = r->data + r->bytes };
-	struct play s = { .recording = r, .player = p, .spares = r->blocks };
+	struct play s = { .recording = r, .player = p };
 	bool good;
 
-	s.spare = calloc(r->blocks, sizeof(*s.spare));
 	s.there = calloc(r->blocks, sizeof(*s.there));
-	for (uint32_t i = 0; s.spare && i < r->blocks; i++)
-		s.spare[i] = r->blocks - 1 - i;
-	good = s.spare && s.there;
+	s.below = calloc(r->blocks, sizeof(*s.below));
+	good = s.there && s.below;
+	for (uint32_t i = 0; i < TRACE_CPUS; i++)
+		s.cpu[i].spare = i;
+	for (uint32_t i = 0; good && i < r->blocks; i++)
+		s.below[i] = i + TRACE_CPUS;
 	while (good && in.at < in.end) {
 		uint8_t byte = next_byte(&in);
 		uint64_t value = byte >> 2 & 31;
@@ -168,19 +194,18 @@ bool replay_play(const struct recording *r, struct player *p)
 		}
 		case KIND_FREE:
 			value = byte & 0x80 ? next_number(&in, value, 5) : value;
-			s.step = value & 1 ? 0 - (value + 1) / 2 : value / 2;
+			s.cpu[s.running].step = value & 1 ? 0 - (value + 1) / 2 : value / 2;
 			good = !in.broken && play_free(&s);
 			break;
 		case KIND_CPU:
-			value = byte & 0x80 ? next_number(&in, value, 5) : value;
-			s.cpu = (unsigned)value % SUBJECT_CPUS;
+			good = play_cpu(&s, value);
 			break;
 		case KIND_OTHER:
 			good = play_other(&s, &in, value);
 			break;
 		}
 	}
-	free(s.spare);
 	free(s.there);
+	free(s.below);
 	return good && !in.broken && s.events == r->events;
 }
