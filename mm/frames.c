@@ -302,8 +302,10 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 struct bank_counts frames_count_bank(struct buddy *b)
 {
 	unsigned long irq = spin_lock(&b->lock);
-	struct bank_counts counts = { b->given_pages, b->used_pages, b->allocs + b->frees };
+	struct bank_counts counts;
 
+	buddy_settle_locked(b);
+	counts = (struct bank_counts){ b->given_pages, b->used_pages, b->allocs + b->frees };
 	spin_unlock(&b->lock, irq);
 	return counts;
 }
