@@ -45,10 +45,6 @@
  *
  *	*word, which other CPUs write hardly ever: an access that a compiler may make one with its neighbour's.
  *
- * void shared_store(void *base, uint64_t index, uint64_t value);
- *
- *	The same for words that other CPUs read.
- *
  * uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift);
  *
  *	word, whose eight bits from `shift` on are 0, with byte in their place. In one instruction: compilers first

@@ -6,15 +6,15 @@
  * array of 64-bit words that covers 64 nodes of the kind below:
  *
  *	leaf	 64 pages, 256 KiB	words 0, 1: free blocks of orders 0 to 5
- *	mid	 64 leaves, 16 MiB	word k < 6: leaves with a free block of order k; word k < 12: free blocks of order k
- *	section	 64 mids, 1 GiB		word k < 12: mids with a free block of order k; word k < 18: free blocks of order k
+ *	mid	 64 leaves, 16 MiB	words 0, 1: orders 6 to 11; word 2 + k: leaves with a free block of order k
+ *	section	 64 mids, 1 GiB		words 0, 1: orders 12 to 17; word 2 + k: mids with a free block of order k;
+ *					word 14: how many frames have been given to the allocator
  *
- * and behind these words, in mid and section, which children something, or everything, of has been given to the allocator.
- *
- * The 126 free bits of a leaf are a binary tree stored bottom up: slot 0..63 order 0, 64..95 order 1, ..., 124 and 125
- * order 5. The parent of slot s is 64 + s / 2, its buddy s ^ 1. In mids and sections each order has a word of its own.
- * Everywhere a merge test is one bit in the same word, and a buddy below the bank's base or in a hole has a bit that is
- * never set, so that nothing outside the bank is ever looked up.
+ * The 126 free bits of a node are a binary tree stored bottom up: slot 0..63 the smallest order, 64..95 the next, ...,
+ * 124 and 125 the largest. The parent of slot s is 64 + s / 2, its buddy s ^ 1: a merge test is one bit in the same
+ * word, and a buddy below the bank's base or in a hole has a bit that is never set, so that nothing outside the bank is
+ * ever looked up. Slots 126 and 127 of leaf and mid are flags: something / everything under this node has been given to
+ * the allocator.
  *
  * Above the sections stands, for each order, a bitmap of the sections that have a free block of it (order 18: that are
  * free as a whole), with up to two levels of summary when there are more than 64. Finding is a chain of
@@ -57,56 +57,15 @@ enum section_state {
 #define BUDDY_MAX_SECTIONS ((uint64_t)1 << 18)
 #define BUDDY_NONE UINT64_MAX /* no such frame */
 
-/*
- * A block that is given back before anything else has happened in the bank leaves everything as it was. So the next
- * request of its order gets it without a search, and only when something else is asked is it written down that it is out
- * (bitmaps, what is left of the block that it was a part of), or that it is not (counters). Who allocates and frees a
- * block in turns pays neither for bitmaps nor for splits and merges. struct buddy.hot is one of
- *
- *	order		hot_block, of order hot_from, is free, and is the lowest of the smallest sufficient order; its
- *			first 2^order frames still count as used
- *	order | HOT_OUT	these have been handed out; bitmaps and other records still say free
- *	order | HOT_NEW	these have been handed out, and everything says so
- *	HOT_NONE	nothing is known
- *
- * A section that is SECTION_WHOLE stays so when it becomes hot_block. Only the record of hot_block is right at all times.
- */
-#define HOT_OUT 0x20u
-#define HOT_NEW 0x40u
-#define HOT_NONE 0x80u
-
-/*
- * One bank, at the start of its own metadata. Private to mm/buddy*.[ch]; mm/frames*.c reads the counters under the lock
- * and the second group.
- */
+/* One bank, at the start of its own metadata. Private to mm/buddy*.[ch]; frames.c reads the first group. */
 struct buddy {
-	/* Under lock. Counters are exact after buddy_settle_locked(). */
-	struct spinlock lock;
-	uint16_t hot;	      /* what is known of hot_block, which was handed out last: HOT_ */
-	uint16_t hot_from;    /* order of the free block that it is, or was a part of */
-	uint64_t hot_block;   /* first frame */
-	uint64_t hot_tag;     /* PAGE_WORD_TAG_MASK bits of that free block's record */
-	uint64_t hot_returns; /* how often it came back, uncounted yet */
-	/* Side by side in the order in which an allocation and a free count. */
-	uint64_t allocs;
-	uint64_t used_pages;
-	uint64_t frees;
-	uint64_t peak_used_pages;
-
-	uint64_t given_pages;
-	uint64_t reserve_pages; /* kept back by mm/frames.c for some requests; changed after buddy_settle_locked() */
-	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
-
-	/*
-	 * Written once, by buddy_init(), and read by CPUs that have no lock: not beside what changes. The first four may
-	 * wrap: only the bank's parts of these arrays exist.
-	 */
-	_Alignas(BUDDY_ALIGN) uintptr_t map; /* address of the record of frame 0 */
-	uintptr_t leaves;		     /* address of the leaf of frame 0 */
-	uintptr_t mids;			     /* address of the mid of frame 0 */
-	uintptr_t sections;		     /* address of the section node of frame 0 */
-	uint64_t start;			     /* first frame */
-	uint64_t end;			     /* frame after the last */
+	/* Written once, by buddy_init(). The first four may wrap: only the bank's parts of these arrays exist. */
+	uintptr_t map;	    /* address of the record of frame 0 */
+	uintptr_t leaves;   /* address of the leaf of frame 0 */
+	uintptr_t mids;	    /* address of the mid of frame 0 */
+	uintptr_t sections; /* address of the section node of frame 0 */
+	uint64_t start;	    /* first frame */
+	uint64_t end;	    /* frame after the last */
 	uint64_t first_section;
 	uint64_t n_sections;
 	uint64_t *section_table; /* word of section 0 */
@@ -117,6 +76,16 @@ struct buddy {
 	uint32_t numa_node;
 	uint64_t metadata_bytes;
 	struct buddy *next; /* in struct frames' order */
+
+	/* Under lock. */
+	struct spinlock lock;
+	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
+	uint64_t given_pages;
+	uint64_t reserve_pages; /* kept back by mm/frames.c for some requests; nothing here asks */
+	uint64_t used_pages;
+	uint64_t peak_used_pages;
+	uint64_t allocs;
+	uint64_t frees;
 };
 
 enum frame_role { FRAME_FOREIGN, FRAME_RESERVED, FRAME_FREE, FRAME_ALLOC };
@@ -147,25 +116,14 @@ must_check int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end) R
 /* Takes the block of 2^order frames at n if all of it is free. MM_EBUSY, MM_ERESERVED. */
 must_check int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag) REQUIRES(b->lock);
 
-/* 2^order frames, the lowest of the smallest sufficient order, owned by tag; or BUDDY_NONE. */
-uint64_t buddy_alloc_locked(struct buddy *b, unsigned order, unsigned tag) REQUIRES(b->lock);
-
-/* Gives back a block whose record, `record`, the caller has checked. Its tag stays as last owner. */
-void buddy_free_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t record) REQUIRES(b->lock);
-
-/* The rest of buddy_settle_locked(): struct buddy.hot is neither HOT_NONE nor HOT_NEW. */
-void buddy_write_down_locked(struct buddy *b) REQUIRES(b->lock);
-
 /*
- * Brings counters and bitmaps up to date with the block that was handed out last: before anybody else reads the former or
- * changes reserve_pages. The functions of this file do it themselves.
+ * The slow half of buddy_alloc_locked(): takes the lowest free block of the smallest sufficient order off the bitmaps
+ * and splits it; returns the first frame, or BUDDY_NONE.
  */
-static inline void buddy_settle_locked(struct buddy *b) REQUIRES(b->lock)
-{
-	if (b->hot < HOT_NEW)
-		buddy_write_down_locked(b);
-	b->hot = HOT_NONE;
-}
+uint64_t buddy_split_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
+
+/* The slow half of buddy_free_locked(): a block whose buddy may be free. tag: PAGE_WORD_TAG_MASK bits of the record. */
+void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);
 
 /*
  * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, each

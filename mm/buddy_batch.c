@@ -22,26 +22,28 @@ static uint64_t lowest_leaf(struct buddy *b) REQUIRES(b->lock)
 
 	for (unsigned order = 0; order < LEAF_ORDER; order++)
 		if (b->top[order])
-			s = min_u64(s, top_find(b, order, b->depth == 1));
+			s = min_u64(s, top_find(b, order));
 	if (s == UINT64_MAX)
 		return BUDDY_NONE;
 	n = (s + b->first_section) << MAX_ORDER;
-	node = section_at(b, n);
+	node = section_at(b, n) + NODE_HAS;
 	for (unsigned order = 0; order < LEAF_ORDER; order++)
 		mids |= node[order];
-	n += (uint64_t)lowest_bit(mids) << 12;
-	node = mid_at(b, n);
+	n += (uint64_t)lowest_bit(mids) << 2 * NODE_SHIFT;
+	node = mid_at(b, n) + NODE_HAS;
 	for (unsigned order = 0; order < LEAF_ORDER; order++)
 		leaves |= node[order];
-	return n + ((uint64_t)lowest_bit(leaves) << 6);
+	return n + ((uint64_t)lowest_bit(leaves) << NODE_SHIFT);
 }
 
 /* The first n frames of the block are taken, each a block of its own. */
 static unsigned take_frames(struct buddy *b, uint64_t first, unsigned n, uint64_t *pa, uint64_t record)
 	REQUIRES(b->lock)
 {
+	const uintptr_t map = b->map;
+
 	for (unsigned i = 0; i < n; i++) {
-		record_store(b, first + i, record);
+		record_store_at(map, first + i, record);
 		pa[i] = (first + i) << PAGE_SHIFT;
 	}
 	return n;
@@ -55,7 +57,7 @@ static void leave_frames(struct buddy *b, uint64_t from, uint64_t to, uint64_t w
 	REQUIRES(b->lock)
 {
 	while (from < to) {
-		unsigned order = lowest_bit(from), slot = leaf_slot(from, order);
+		unsigned order = lowest_bit(from), slot = node_slot(from, 0, order);
 
 		word[slot >> 6] |= bit64(slot);
 		record_store(b, from, page_word(0, order, PAGE_FREE, 0) | tag);
@@ -66,16 +68,16 @@ static void leave_frames(struct buddy *b, uint64_t from, uint64_t to, uint64_t w
 /* The leaf at frame n becomes `word`: tells the nodes above which orders it has lost, and which it has got. */
 static void leaf_store(struct buddy *b, uint64_t n, const uint64_t word[LEAF_WORDS]) REQUIRES(b->lock)
 {
-	const struct spot at = spot_of(b, n, 0);
+	const struct above above = above_node(b, n, 0);
 	uint64_t *leaf = leaf_at(b, n);
 
 	for (unsigned order = 0; order < LEAF_ORDER; order++) {
-		uint64_t old = leaf[order != 0] & leaf_field[order], new = word[order != 0] & leaf_field[order];
+		uint64_t old = leaf[order != 0] & node_field[order], new = word[order != 0] & node_field[order];
 
 		if (old && !new)
-			lost(b, &at, order, 0, b->depth == 1);
+			summary_clear(b, &above, order, 0);
 		else if (!old && new)
-			gained(b, &at, order, 0, b->depth == 1);
+			summary_set(b, &above, order, 0);
 	}
 	leaf[0] = word[0];
 	leaf[1] = word[1];
@@ -90,10 +92,10 @@ static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsign
 
 	for (unsigned order = 0; order < LEAF_ORDER && got < want; order++) {
 		uint64_t *w = &word[order != 0];
-		unsigned shift = leaf_shift(order), size = 1u << order;
+		unsigned shift = node_field_shift(order), size = 1u << order;
 
-		while (got < want && *w & leaf_field[order]) {
-			unsigned i = lowest_bit((*w & leaf_field[order]) >> shift);
+		while (got < want && *w & node_field[order]) {
+			unsigned i = lowest_bit((*w & node_field[order]) >> shift);
 			uint64_t first = n + ((uint64_t)i << order);
 			uint64_t tag = record_load(b, first) & PAGE_WORD_TAG_MASK;
 			unsigned part = size < want - got ? size : want - got;
@@ -110,7 +112,7 @@ static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsign
 /* Up to `want` frames of a leaf that is free as a whole, or of a larger block: the lowest of the smallest. */
 static unsigned take_from_whole(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock)
 {
-	uint64_t n = buddy_split_off_locked(b, LEAF_ORDER);
+	uint64_t n = b->top[LEAF_ORDER] ? buddy_pop(b, LEAF_ORDER) : buddy_split_locked(b, LEAF_ORDER);
 	uint64_t word[LEAF_WORDS], tag;
 
 	if (n == BUDDY_NONE)
@@ -129,7 +131,6 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 {
 	unsigned got = 0, more = 1;
 
-	buddy_settle_locked(b);
 	while (got < want && more) {
 		uint64_t n = lowest_leaf(b);
 
@@ -137,7 +138,9 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 				       : take_from_whole(b, pa + got, want - got, record);
 		got += more;
 	}
-	count_alloc(b, got, got);
+	b->used_pages += got;
+	b->peak_used_pages = max_u64(b->peak_used_pages, b->used_pages);
+	b->allocs += got;
 	return got;
 }
 

@@ -1,37 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside of the buddy: how a frame number leads to a node and a bit (mm/buddy.h has the picture), and what mm/frames.c
- * has inline of it. Private to mm/buddy*.c and mm/frames*.
+ * Inside of the buddy: how a frame number leads to a node and a bit (mm/buddy.h has the picture), and the allocation
+ * without a split and the free without a merge, inline for mm/frames.c. Private to mm/buddy*.c and mm/frames.c.
  */
 #ifndef MM_BUDDY_FAST_H
 #define MM_BUDDY_FAST_H
 
-#include "arch/exclusive.h"
 #include "mm/buddy.h"
 
-#define NODE_ORDERS 6 /* orders whose blocks a node of each kind holds; log2 of its children */
+#define NODE_SHIFT 6 /* log2 of the children of a node, and the number of orders in it */
+#define NODE_ORDERS 6
 #define NODE_LEVELS 3 /* leaf, mid, section */
+#define NODE_HAS 2    /* word of the first summary */
 #define LEAF_WORDS 2
-#define MID_WORDS 16
-#define SECTION_WORDS 32
+#define MID_WORDS 8
+#define SECTION_WORDS 16
+#define SECTION_GIVEN 14 /* word of a section: frames given */
 
-/* Behind the words of the orders. */
-#define MID_ANY 12	 /* leaves of which something was given in pieces */
-#define MID_ALL 13	 /* leaves that were given as a whole */
-#define SECTION_ANY 18	 /* mids likewise */
-#define SECTION_ALL 19	 /* */
-#define SECTION_GIVEN 20 /* frames given */
+/* Flags in word 1 of leaf and mid. */
+#define NODE_ANY ((uint64_t)1 << 62)
+#define NODE_ALL ((uint64_t)1 << 63)
+#define NODE_FLAGS (NODE_ANY | NODE_ALL)
 
 static inline uint64_t bit64(uint64_t n)
 {
 	return (uint64_t)1 << (n & 63);
 }
-
-/*
- * The value is kept in a register: compilers make small constants anew and load again what a store might have changed,
- * wherever they are used.
- */
-#define in_register(x) __asm__("" : "+r"(x))
 
 static inline unsigned lowest_bit(uint64_t word)
 {
@@ -48,32 +42,28 @@ static inline unsigned fitting_order(uint64_t n, uint64_t end)
 	return order < MAX_ORDER ? order : MAX_ORDER;
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------------------------ */
-
-/* The free bits of an order below 6, in the word of the leaf where they stand: word 0 for order 0, else word 1. */
-static const uint64_t leaf_field[NODE_ORDERS] = {
+/* The free bits of a node's j-th order, in the word where they stand: word 0 for j = 0, else word 1. */
+static const uint64_t node_field[NODE_ORDERS] = {
 	UINT64_MAX, 0x00000000ffffffff, 0x0000ffff00000000, 0x00ff000000000000, 0x0f00000000000000, 0x3000000000000000,
 };
 
 /* Position of the first of these bits. */
-static inline unsigned leaf_shift(unsigned order)
+static inline unsigned node_field_shift(unsigned j)
 {
-	return (0u - (128u >> order)) & 63;
+	return (0u - (128u >> j)) & 63;
 }
 
-/* The slot of the block of order < 6 that contains frame n. */
-static always_inline unsigned leaf_slot(uint64_t n, unsigned order)
+/* The slot, in its node of `level`, of the block of the j-th order of that level that contains frame n. */
+static always_inline unsigned node_slot(uint64_t n, unsigned level, unsigned j)
 {
-	/* 128 - (128 >> order) + (i >> order), in one arithmetic shift of a negative number. */
-	return (unsigned)(((int)(n & 63) - 128) >> order) & 127;
+	/* 128 - (128 >> j) + (i >> j), in one arithmetic shift of a negative number. */
+	return (unsigned)(((int)((n >> (NODE_SHIFT * level)) & 63) - 128) >> j) & 127;
 }
 
 static always_inline uint64_t *leaf_at(const struct buddy *b, uint64_t n)
 {
 	return (uint64_t *)(b->leaves + (n >> 6) * (LEAF_WORDS * 8));
 }
-
-/* ---- mids and sections ------------------------------------------------------------------------------------------- */
 
 static always_inline uint64_t *mid_at(const struct buddy *b, uint64_t n)
 {
@@ -82,199 +72,251 @@ static always_inline uint64_t *mid_at(const struct buddy *b, uint64_t n)
 
 static always_inline uint64_t *section_at(const struct buddy *b, uint64_t n)
 {
-	return (uint64_t *)(b->sections + (n >> MAX_ORDER) * (SECTION_WORDS * 8));
+	return (uint64_t *)(b->sections + (n >> 18) * (SECTION_WORDS * 8));
 }
 
-/* The bit of the block of order 6 to 17 that contains frame n, in word `order` of its mid or section. */
-static always_inline unsigned block_bit(uint64_t n, unsigned order)
+static always_inline uint64_t *node_at(const struct buddy *b, uint64_t n, unsigned level)
 {
-	return (unsigned)((n & (order < 2 * NODE_ORDERS ? (1 << 12) - 1 : SECTION_PAGES - 1)) >> order);
+	return level == 0 ? leaf_at(b, n) : level == 1 ? mid_at(b, n) : section_at(b, n);
 }
-
-/* ---- records ----------------------------------------------------------------------------------------------------- */
 
 static always_inline page_word_t *record_at(const struct buddy *b, uint64_t n)
 {
 	return (page_word_t *)(b->map + n * sizeof(struct page));
 }
 
-/* Owners write their records (references, aux) without the bank's lock: in one access. */
+/* Owners write their records (references, aux) without the bank's lock; hence the atomic word. */
 static always_inline uint64_t record_load(const struct buddy *b, uint64_t n)
 {
-	return shared_load((void *)b->map, n);
+	return __atomic_load_n(record_at(b, n), __ATOMIC_RELAXED);
+}
+
+/* map: b->map, read once. */
+static always_inline void record_store_at(uintptr_t map, uint64_t n, uint64_t word)
+{
+	__atomic_store_n((page_word_t *)(map + n * sizeof(struct page)), word, __ATOMIC_RELAXED);
 }
 
 static always_inline void record_store(const struct buddy *b, uint64_t n, uint64_t word)
 {
-	shared_store((void *)b->map, n, word);
+	__atomic_store_n(record_at(b, n), word, __ATOMIC_RELAXED);
 }
 
-/* ---- sections (mm/buddy.c) --------------------------------------------------------------------------------------- */
-
-static inline enum section_state section_state(const struct buddy *b, uint64_t n) REQUIRES(b->lock)
-{
-	return (enum section_state)(b->section_table[n >> MAX_ORDER] & SECTION_STATE_MASK);
-}
-
-/* Frees look at the table before they take the lock: release, for who sees an open section may read its records. */
-void buddy_section_become(struct buddy *b, uint64_t n, enum section_state state) REQUIRES(b->lock);
-
-/*
- * The section at frame n gets metadata: zero nodes and zero records, of its part of the bank only. Zeroing is the first
- * access, so garbage from before the boot is never believed.
- */
-void buddy_section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock);
-
-/* ---- bitmaps over sections; s counts from the bank's first section (mm/buddy.c) ---------------------------------- */
+/* ---- bitmaps over sections; s counts from the bank's first section ----------------------------------------------- */
 
 void buddy_deep_set(struct buddy *b, unsigned order, uint64_t s) REQUIRES(b->lock);
 void buddy_deep_clear(struct buddy *b, unsigned order, uint64_t s) REQUIRES(b->lock);
 uint64_t buddy_deep_find(struct buddy *b, unsigned order) REQUIRES(b->lock);
 
-/* flat: the bank has no tree over its sections (depth 1). */
-static always_inline void top_set(struct buddy *b, unsigned order, uint64_t s, bool flat) REQUIRES(b->lock)
+static always_inline void top_set(struct buddy *b, unsigned order, uint64_t s) REQUIRES(b->lock)
 {
-	if (flat)
+	if (likely(b->depth == 1))
 		b->top[order] |= bit64(s);
 	else
 		buddy_deep_set(b, order, s);
 }
 
-static always_inline void top_clear(struct buddy *b, unsigned order, uint64_t s, bool flat) REQUIRES(b->lock)
+static always_inline void top_clear(struct buddy *b, unsigned order, uint64_t s) REQUIRES(b->lock)
 {
-	if (flat)
+	if (likely(b->depth == 1))
 		b->top[order] &= ~bit64(s);
 	else
 		buddy_deep_clear(b, order, s);
 }
 
 /* The lowest section that has a free block of order; there is one. */
-static always_inline uint64_t top_find(struct buddy *b, unsigned order, bool flat) REQUIRES(b->lock)
+static always_inline uint64_t top_find(struct buddy *b, unsigned order) REQUIRES(b->lock)
 {
-	return flat ? lowest_bit(b->top[order]) : buddy_deep_find(b, order);
+	return likely(b->depth == 1) ? lowest_bit(b->top[order]) : buddy_deep_find(b, order);
 }
 
-/* ---- what stands above a frame ----------------------------------------------------------------------------------- */
+/* ---- summaries --------------------------------------------------------------------------------------------------- */
 
 /*
- * Found once: the stores to bitmaps might change the bank as far as a compiler knows, so that it would look everything up
- * again for each order. Without the part below `level` that is not asked for.
+ * What stands above a node, found once: the stores to bitmaps might change the bank as far as a compiler knows, so that
+ * it would look everything up again for each order.
  */
-struct spot {
-	uint64_t *mid, *section;
-	uint64_t leaf_bit, mid_bit; /* in words of mid, of section */
-	uint64_t s, section_bit;    /* the latter in top[] of a flat bank */
+struct above {
+	uint64_t *mid_has, *section_has;
+	uint64_t mid_bit, section_bit;
+	uint64_t s, top_bit;
+	bool flat; /* no tree over the sections */
 };
 
-static always_inline struct spot spot_of(const struct buddy *b, uint64_t n, unsigned level)
+static always_inline struct above above_node(const struct buddy *b, uint64_t n, unsigned level)
 {
-	struct spot at = { .s = (n >> MAX_ORDER) - b->first_section, .section = section_at(b, n) };
+	struct above a = { .s = (n >> MAX_ORDER) - b->first_section, .flat = b->depth == 1 };
 
-	at.section_bit = bit64(at.s);
-	in_register(at.section_bit);
-	if (level <= 1) {
-		at.mid = mid_at(b, n);
-		at.mid_bit = bit64(n >> 12);
+	if (level == 0) {
+		a.mid_has = mid_at(b, n) + NODE_HAS;
+		a.mid_bit = bit64(n >> 6);
 	}
-	if (level == 0)
-		at.leaf_bit = bit64(n >> 6);
-	return at;
+	if (level <= 1) {
+		a.section_has = section_at(b, n) + NODE_HAS;
+		a.section_bit = bit64(n >> 12);
+	}
+	a.top_bit = bit64(a.s);
+	return a;
 }
 
 /* The node of `level` has its first free block of order: tells those above. */
-static always_inline void gained(struct buddy *b, const struct spot *at, unsigned order, unsigned level, bool flat)
+static always_inline void summary_set(struct buddy *b, const struct above *a, unsigned order, unsigned level)
 	REQUIRES(b->lock)
 {
 	if (level == 0) {
-		uint64_t old = at->mid[order];
+		uint64_t old = a->mid_has[order];
 
-		at->mid[order] = old | at->leaf_bit;
+		a->mid_has[order] = old | a->mid_bit;
 		if (old)
 			return;
 	}
 	if (level <= 1) {
-		uint64_t old = at->section[order];
+		uint64_t old = a->section_has[order];
 
-		at->section[order] = old | at->mid_bit;
+		a->section_has[order] = old | a->section_bit;
 		if (old)
 			return;
 	}
-	if (flat)
-		b->top[order] |= at->section_bit;
+	if (likely(a->flat))
+		b->top[order] |= a->top_bit;
 	else
-		buddy_deep_set(b, order, at->s);
+		buddy_deep_set(b, order, a->s);
 }
 
 /* It has lost its last one. */
-static always_inline void lost(struct buddy *b, const struct spot *at, unsigned order, unsigned level, bool flat)
+static always_inline void summary_clear(struct buddy *b, const struct above *a, unsigned order, unsigned level)
 	REQUIRES(b->lock)
 {
-	if (level == 0 && (at->mid[order] &= ~at->leaf_bit) != 0)
+	if (level == 0 && (a->mid_has[order] &= ~a->mid_bit) != 0)
 		return;
-	if (level <= 1 && (at->section[order] &= ~at->mid_bit) != 0)
+	if (level <= 1 && (a->section_has[order] &= ~a->section_bit) != 0)
 		return;
-	if (flat)
-		b->top[order] &= ~at->section_bit;
+	if (likely(a->flat))
+		b->top[order] &= ~a->top_bit;
 	else
-		buddy_deep_clear(b, order, at->s);
+		buddy_deep_clear(b, order, a->s);
 }
 
-/* ---- blocks (mm/buddy_blocks.c) ---------------------------------------------------------------------------------- */
+/* ---- allocation without a split ---------------------------------------------------------------------------------- */
 
 /*
- * The lowest block of order < MAX_ORDER of the smallest sufficient order, split off; its record says that it is free
- * still, and it is not counted. BUDDY_NONE.
+ * Clears the lowest free bit of the node's j-th order (there is one); *n: in units of the node's children. Whether
+ * others are left.
  */
-uint64_t buddy_split_off_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
-
-/* Takes the free block of `order` at frame n off the bitmaps; its record stays. False: there is none. */
-bool buddy_take_off_locked(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock);
-
-/* Puts the block of `order` < MAX_ORDER at frame n into the bitmaps, merged as far as it goes, with its record. */
-void buddy_put_back_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);
-
-static always_inline void count_alloc(struct buddy *b, uint64_t blocks, uint64_t pages) REQUIRES(b->lock)
+static always_inline bool node_pop(uint64_t *node, unsigned j, uint64_t *n)
 {
-	uint64_t used = b->used_pages + pages;
+	uint64_t *word = node + (j != 0);
+	unsigned shift = node_field_shift(j);
+	/* Higher orders stand above the field, lower ones are shifted out: no mask is needed to find the lowest. */
+	unsigned i = lowest_bit(*word >> shift);
 
-	b->allocs += blocks;
-	b->used_pages = used;
-	if (used > b->peak_used_pages)
-		b->peak_used_pages = used;
+	*n = *n << NODE_SHIFT | (uint64_t)i << j;
+	*word &= ~bit64(shift + i);
+	return (*word & node_field[j]) != 0;
 }
 
-static always_inline void count_free(struct buddy *b, uint64_t blocks, uint64_t pages) REQUIRES(b->lock)
+/* Takes the lowest free block of order < MAX_ORDER off the bitmaps (there is one); returns its first frame. */
+static always_inline uint64_t buddy_pop(struct buddy *b, unsigned order) REQUIRES(b->lock)
 {
-	b->used_pages -= pages;
-	b->frees += blocks;
+	uint64_t s = top_find(b, order);
+	uint64_t n = s + b->first_section;
+	uint64_t *section = section_at(b, n << 18);
+
+	if (order >= 2 * NODE_ORDERS) {
+		bool left = node_pop(section, order - 2 * NODE_ORDERS, &n);
+
+		n <<= 2 * NODE_SHIFT;
+		if (left)
+			return n;
+	} else {
+		uint64_t *has = section + NODE_HAS + order;
+		uint64_t *mid;
+
+		n = n << NODE_SHIFT | lowest_bit(*has);
+		mid = mid_at(b, n << 12);
+		if (order >= NODE_ORDERS) {
+			bool left = node_pop(mid, order - NODE_ORDERS, &n);
+
+			n <<= NODE_SHIFT;
+			if (left)
+				return n;
+		} else {
+			uint64_t *leaf;
+
+			n = n << NODE_SHIFT | lowest_bit(mid[NODE_HAS + order]);
+			leaf = leaf_at(b, n << 6);
+			if (node_pop(leaf, order, &n))
+				return n;
+			if ((mid[NODE_HAS + order] &= mid[NODE_HAS + order] - 1) != 0)
+				return n;
+		}
+		if ((*has &= *has - 1) != 0)
+			return n;
+	}
+	top_clear(b, order, s);
+	return n;
 }
 
-/* ---- the block that was handed out last (mm/buddy.h says what is known of it) ------------------------------------ */
-
-/* buddy_alloc_locked() when nothing has to be looked for; false: nothing has been done. [B60] */
-static always_inline bool buddy_alloc_hot_locked(struct buddy *b, unsigned order, unsigned tag, uint64_t *n)
-	REQUIRES(b->lock)
+/* 2^order frames, the lowest of the smallest sufficient order, owned by tag; or BUDDY_NONE. [B1] */
+static always_inline uint64_t buddy_alloc_locked(struct buddy *b, unsigned order, unsigned tag) REQUIRES(b->lock)
 {
-	if (unlikely(b->hot != order))
+	uint64_t n;
+
+	if (likely(order < MAX_ORDER && b->top[order])) {
+		n = buddy_pop(b, order);
+	} else {
+		n = buddy_split_locked(b, order);
+		if (n == BUDDY_NONE)
+			return n;
+	}
+	record_store(b, n, page_word(1, order, PAGE_ALLOC, tag));
+	b->used_pages += (uint64_t)1 << order;
+	if (b->used_pages > b->peak_used_pages)
+		b->peak_used_pages = b->used_pages;
+	b->allocs++;
+	return n;
+}
+
+/* ---- free without a merge ---------------------------------------------------------------------------------------- */
+
+/* Sets the block's free bit, unless its buddy is free. */
+static always_inline bool node_put(struct buddy *b, uint64_t n, unsigned order, unsigned level) REQUIRES(b->lock)
+{
+	unsigned j = order - NODE_ORDERS * level;
+	unsigned slot = node_slot(n, level, j);
+	uint64_t *word = node_at(b, n, level) + (j != 0);
+	uint64_t old = *word;
+
+	if (old & bit64(slot ^ 1))
 		return false;
-	b->hot = (uint16_t)(order | HOT_OUT);
-	*n = b->hot_block;
-	record_store(b, *n, page_word(1, order, PAGE_ALLOC, tag));
+	*word = old | bit64(slot);
+	if (!(old & node_field[j])) {
+		struct above a = above_node(b, n, level);
+
+		summary_set(b, &a, order, level);
+	}
 	return true;
 }
 
-/* buddy_free_locked() or buddy_free_whole_locked() likewise. [B60] */
-static always_inline bool buddy_free_hot_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t record)
+static always_inline bool buddy_put(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
+{
+	if (order < NODE_ORDERS)
+		return node_put(b, n, order, 0);
+	if (order < 2 * NODE_ORDERS)
+		return node_put(b, n, order, 1);
+	return order < MAX_ORDER && node_put(b, n, order, 2);
+}
+
+/* Gives back a block whose record, `record`, the caller has checked. [B2] */
+static always_inline void buddy_free_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t record)
 	REQUIRES(b->lock)
 {
-	/* Of this order, since it is there. */
-	if (unlikely(b->hot_block != n || !(b->hot & HOT_OUT)))
-		return false;
-	b->hot = (uint16_t)order;
-	b->hot_tag = record & PAGE_WORD_TAG_MASK;
-	b->hot_returns++;
-	record_store(b, n, page_word(0, b->hot_from, PAGE_FREE, 0) | (record & PAGE_WORD_TAG_MASK));
-	return true;
+	if (likely(buddy_put(b, n, order)))
+		record_store(b, n, page_word(0, order, PAGE_FREE, 0) | (record & PAGE_WORD_TAG_MASK));
+	else
+		buddy_merge_locked(b, n, order, record & PAGE_WORD_TAG_MASK);
+	b->used_pages -= (uint64_t)1 << order;
+	b->frees++;
 }
 
 #endif

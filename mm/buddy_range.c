@@ -10,20 +10,19 @@
 /* The first frame of the lowest free block of the order; there is one. */
 static uint64_t lowest_free(struct buddy *b, unsigned order) REQUIRES(b->lock)
 {
-	uint64_t n = top_find(b, order, b->depth == 1) + b->first_section;
-	const uint64_t *leaf;
+	uint64_t n = top_find(b, order) + b->first_section; /* counts what a node of `level` covers */
+	unsigned level = 2, j;
+	const uint64_t *node;
 
 	if (order == MAX_ORDER)
 		return n << MAX_ORDER;
-	if (order >= 2 * NODE_ORDERS)
-		return (n << MAX_ORDER) + ((uint64_t)lowest_bit(section_at(b, n << MAX_ORDER)[order]) << order);
-	n = n << 6 | lowest_bit(section_at(b, n << MAX_ORDER)[order]);
-	if (order >= NODE_ORDERS)
-		return (n << 12) + ((uint64_t)lowest_bit(mid_at(b, n << 12)[order]) << order);
-	n = n << 6 | lowest_bit(mid_at(b, n << 12)[order]);
-	leaf = leaf_at(b, n << 6);
+	for (; order < NODE_ORDERS * level; level--)
+		n = n << NODE_SHIFT | lowest_bit(node_at(b, n << (NODE_SHIFT * (level + 1)), level)[NODE_HAS + order]);
+	node = node_at(b, n << (NODE_SHIFT * (level + 1)), level);
+	j = order - NODE_ORDERS * level;
 	/* Higher orders stand above the field, lower ones are shifted out. */
-	return (n << 6) + ((uint64_t)lowest_bit(leaf[order != 0] >> leaf_shift(order)) << order);
+	n = n << NODE_SHIFT | (uint64_t)lowest_bit(node[j != 0] >> node_field_shift(j)) << j;
+	return n << (NODE_SHIFT * level);
 }
 
 /* [FX3] */
@@ -57,7 +56,6 @@ uint64_t buddy_take_lowest_locked(struct buddy *b, uint64_t pages, uint64_t end,
 {
 	unsigned order = pages > 1 ? word_highest(pages - 1) + 1 : 0;
 
-	buddy_settle_locked(b);
 	for (; order <= MAX_ORDER; order++) {
 		uint64_t n = b->top[order] ? lowest_free(b, order) : end;
 
@@ -91,29 +89,17 @@ struct children {
 	uint64_t whole, parts;
 };
 
-/* From the top down each bit stands for both of its halves. */
-static struct children children_of_leaf(const uint64_t *leaf)
-{
-	struct children c = { 0, 0 };
-
-	if (leaf[1])
-		for (unsigned k = NODE_ORDERS - 1; k; k--)
-			c.whole = twice(c.whole | (leaf[1] & leaf_field[k]) >> leaf_shift(k));
-	c.whole |= leaf[0];
-	return c;
-}
-
-/* The same of a mid (level 1) or section. */
+/* The node's blocks are a tree, stored bottom up: from the top down each bit stands for both of its halves. */
 static struct children children_of(const uint64_t *node, unsigned level)
 {
-	const unsigned base = NODE_ORDERS * level;
 	struct children c = { 0, 0 };
 
-	for (unsigned k = base + NODE_ORDERS - 1; k > base; k--)
-		c.whole = twice(c.whole | node[k]);
-	c.whole |= node[base];
-	for (unsigned k = 0; k < base; k++)
-		c.parts |= node[k];
+	if (node[1] & ~NODE_FLAGS)
+		for (unsigned j = NODE_ORDERS - 1; j; j--)
+			c.whole = twice(c.whole | (node[1] & node_field[j]) >> node_field_shift(j));
+	c.whole |= node[0];
+	for (unsigned k = 0; k < NODE_ORDERS * level; k++)
+		c.parts |= node[NODE_HAS + k];
 	return c;
 }
 
@@ -137,7 +123,7 @@ static unsigned next_children(struct children *c, unsigned *first)
 
 static bool walk_leaf(struct buddy *b, uint64_t n, buddy_see_fn see, void *ctx) REQUIRES(b->lock)
 {
-	struct children c = children_of_leaf(leaf_at(b, n));
+	struct children c = children_of(leaf_at(b, n), 0);
 	unsigned i, length;
 
 	while (c.whole) {
@@ -187,11 +173,9 @@ void buddy_walk_free(struct buddy *b, buddy_see_fn see, void *ctx)
 	for (uint64_t s = b->first_section; s < b->first_section + b->n_sections; s++) {
 		uint64_t n = s << MAX_ORDER;
 		unsigned long irq = spin_lock(&b->lock);
-		struct children c;
+		struct children c = children_of_section(b, n);
 		unsigned i, length;
 
-		buddy_settle_locked(b);
-		c = children_of_section(b, n);
 		spin_unlock(&b->lock, irq);
 		while (c.whole | c.parts) {
 			bool enough;
@@ -201,7 +185,6 @@ void buddy_walk_free(struct buddy *b, buddy_see_fn see, void *ctx)
 				enough = see(ctx, n + ((uint64_t)i << 12), (uint64_t)length << 12);
 			} else {
 				irq = spin_lock(&b->lock);
-				buddy_settle_locked(b);
 				enough = walk_mid(b, n + ((uint64_t)i << 12), see, ctx);
 				spin_unlock(&b->lock, irq);
 			}

@@ -302,10 +302,8 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 struct bank_counts frames_count_bank(struct buddy *b)
 {
 	unsigned long irq = spin_lock(&b->lock);
-	struct bank_counts counts;
+	struct bank_counts counts = { b->given_pages, b->used_pages, b->allocs + b->frees };
 
-	buddy_settle_locked(b);
-	counts = (struct bank_counts){ b->given_pages, b->used_pages, b->allocs + b->frees };
 	spin_unlock(&b->lock, irq);
 	return counts;
 }

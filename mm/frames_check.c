@@ -26,7 +26,6 @@ void frames_get_stats(struct frames *f, struct frames_stats *out)
 	for (struct buddy *b = f->banks; b; b = b->next) {
 		unsigned long irq = spin_lock(&b->lock);
 
-		buddy_settle_locked(b);
 		out->total_pages += b->given_pages;
 		out->free_pages += b->given_pages - b->used_pages;
 		out->reserve_pages += b->reserve_pages;
@@ -51,7 +50,6 @@ bool frames_get_bank_stats(struct frames *f, unsigned i, struct frames_bank_stat
 	if (!b)
 		return false;
 	irq = spin_lock(&b->lock);
-	buddy_settle_locked(b);
 	out->total_pages = b->given_pages;
 	out->used_pages = b->used_pages;
 	out->reserve_pages = b->reserve_pages;

@@ -87,11 +87,6 @@ static always_inline uint64_t shared_load(const void *base, uint64_t index)
 	return value;
 }
 
-static always_inline void shared_store(void *base, uint64_t index, uint64_t value)
-{
-	((volatile exclusive_word_t *)base)[index] = value;
-}
-
 static always_inline uint64_t rare_load(const uint64_t *word)
 {
 	return *word;
@@ -103,8 +98,7 @@ static always_inline void *cheap_base(void *p)
 	return p;
 }
 
-static always_inline __attribute__((no_instrument_function)) uint64_t deposit_byte(uint64_t word, uint8_t byte,
-										   unsigned shift)
+static always_inline __attribute__((no_instrument_function)) uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift)
 {
 	__asm__("bfi %0, %x1, %2, #8" : "+r"(word) : "r"(byte), "i"(shift));
 	return word;

@@ -60,11 +60,6 @@ static always_inline uint64_t rare_load(const uint64_t *word)
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-static always_inline void shared_store(void *base, uint64_t index, uint64_t value)
-{
-	__atomic_store_n((exclusive_word_t *)base + index, value, __ATOMIC_RELAXED);
-}
-
 static always_inline void *cheap_base(void *p)
 {
 	return p;

@@ -140,21 +140,6 @@ static void add_region(void *words, size_t n, size_t stride, uint64_t mask)
 	g.words += (unsigned)n;
 }
 
-/* What is known of the block that was handed out last is no part of a state: tests/suites/buddy_hot.c looks at that. */
-static void settle(void)
-{
-	for (unsigned i = 0; i < ENUMERATE_BANKS && g.bank[i]; i++) {
-		struct buddy *b = g.bank[i];
-		unsigned long irq = spin_lock(&b->lock);
-
-		buddy_settle_locked(b);
-		b->hot_block = b->hot_tag = 0;
-		b->hot_from = 0;
-		spin_unlock(&b->lock, irq);
-		memset(&b->lock, 0, sizeof(b->lock));
-	}
-}
-
 static bool is_plain(const struct region *r)
 {
 	return r->stride == 1 && r->mask == UINT64_MAX;
@@ -162,7 +147,6 @@ static bool is_plain(const struct region *r)
 
 static void image_read(uint64_t *to)
 {
-	settle();
 	for (const struct region *r = g.region; r < g.region + g.regions; to += r->n, r++)
 		if (is_plain(r))
 			memcpy(to, r->words, r->n * sizeof(*to));

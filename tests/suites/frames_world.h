@@ -252,16 +252,6 @@ static inline void world_check(struct world *w)
 
 /* ---- snapshots: "nothing changed" -------------------------------------------------------------------------------- */
 
-/* Nothing is put off any more in bank i: what stands in its metadata is true. */
-static inline void world_settle(struct world *w, unsigned i)
-{
-	struct buddy *b = world_bank(w, i);
-	unsigned long irq = spin_lock(&b->lock);
-
-	buddy_settle_locked(b);
-	spin_unlock(&b->lock, irq);
-}
-
 /*
  * A sum over everything the allocator keeps: metadata, records, section table; locks and the counters of bad frees and
  * failures left out. For small worlds.
@@ -272,11 +262,9 @@ static inline uint64_t world_sum(struct world *w)
 
 	for (unsigned i = 0; i < w->model.banks; i++) {
 		struct buddy *b = world_bank(w, i);
+		struct spinlock lock = b->lock;
 		const page_word_t *word = w->metadata[i];
-		struct spinlock lock;
 
-		world_settle(w, i);
-		lock = b->lock;
 		memset(&b->lock, 0, sizeof(b->lock));
 		for (uint64_t k = 0; k < w->metadata_bytes[i] / 8; k++)
 			sum = (sum ^ word[k]) * 0x100000001b3 + (sum >> 47);
