@@ -279,16 +279,16 @@ HOST_FLAGS := -DGRANULE_HOST -fno-omit-frame-pointer -fno-common -pthread
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 HOST_clang_CC := $(CLANG)
-HOST_clang_FLAGS := -O1 $(SANITIZE) -Wthread-safety
+HOST_clang_FLAGS := -O1 -DNO_TAIL_CALLS $(SANITIZE) -Wthread-safety
 HOST_gcc_CC := $(HOST_GCC)
 HOST_gcc_FLAGS := -O2
 HOST_tsan_CC := $(CLANG)
-HOST_tsan_FLAGS := -O1 -fsanitize=thread
+HOST_tsan_FLAGS := -O1 -DNO_TAIL_CALLS -fsanitize=thread
 HOST_trace_CC := $(HOST_GCC)
 HOST_trace_FLAGS := -O1 -DNO_TAIL_CALLS -gdwarf-4 -fno-inline -Wno-maybe-uninitialized -finstrument-functions
 HOST_trace_EXTRA := tests/trace/host.c
 HOST_fuzz_CC := $(CLANG)
-HOST_fuzz_FLAGS := -O1 $(SANITIZE)
+HOST_fuzz_FLAGS := -O1 -DNO_TAIL_CALLS $(SANITIZE)
 HOST_BUILDS := clang gcc tsan trace fuzz
 
 # A suite all of whose tests are TEST_ON(TAP_TARGET, ...) makes no host program; a file without tests helps the others.

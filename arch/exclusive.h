@@ -45,6 +45,10 @@
  *
  *	*word, which other CPUs write hardly ever: an access that a compiler may make one with its neighbour's.
  *
+ * void shared_store_two(void *at, uint64_t value);
+ *
+ *	value into two 64-bit words at a multiple of 8 that other CPUs may read: each is one access, no order. One STP.
+ *
  * uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift);
  *
  *	word, whose eight bits from `shift` on are 0, with byte in their place. In one instruction: compilers first

@@ -3,8 +3,8 @@
  * A fair lock that is safe in interrupt context: taking it masks interrupts on this CPU, releasing it restores them.
  * Works on Normal cacheable memory only, so never before the MMU is on.
  *
- * A ticket lock: take a number, wait until it is served. Four bytes. Taking it when nobody has it is inline, as is
- * giving it back; waiting is a call.
+ * A ticket lock: take a number, wait until it is served. Four bytes. All of it is inline, so that a function that takes
+ * a lock and calls nobody else needs no frame.
  */
 #ifndef ARCH_SPINLOCK_H
 #define ARCH_SPINLOCK_H
@@ -40,7 +40,7 @@ static inline uint32_t ticket_taken(uint32_t before);
 static inline void ticket_serve_next(uint32_t *word);
 
 /* Returns when the lower half is `mine`, with acquire semantics. */
-void ticket_wait(uint32_t *word, uint32_t mine);
+static inline void ticket_wait(uint32_t *word, uint32_t mine);
 
 #ifdef GRANULE_HOST
 #include "arch/host/spinlock_inline.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The buddy of one bank: its metadata, sections that come to life, splitting, merging, taking an exact block. The fast
- * halves are in mm/buddy_fast.h, the questions and the check in mm/buddy_check.c.
+ * The buddy of one bank: its metadata, sections that come to life, an exact block, giving frames. Blocks that come and go
+ * are mm/buddy_blocks.c, the questions and the check mm/buddy_check.c.
  */
 #include "mm/buddy.h"
 #include "arch/arch.h"
@@ -83,6 +83,7 @@ struct buddy *buddy_init(void *metadata, uint64_t start, uint64_t pages, uintptr
 	b->numa_node = numa_node;
 	b->metadata_bytes = l.size;
 	b->top[MAX_ORDER + 1] = 1;
+	b->last = LAST_NONE;
 	memset(b->tree, 0, (size_t)l.tree_words * (MAX_ORDER + 1) * 8);
 	return b;
 }
@@ -137,18 +138,11 @@ uint64_t buddy_deep_find(struct buddy *b, unsigned order)
 
 /* ---- sections ---------------------------------------------------------------------------------------------------- */
 
-static enum section_state section_state(const struct buddy *b, uint64_t n) REQUIRES(b->lock)
-{
-	return (enum section_state)(b->section_table[n >> MAX_ORDER] & SECTION_STATE_MASK);
-}
-
-/* Frees look at the table before they take the lock; hence the atomic word. */
-static void section_become(struct buddy *b, uint64_t n, enum section_state state) REQUIRES(b->lock)
+void buddy_section_become(struct buddy *b, uint64_t n, enum section_state state)
 {
 	uint64_t first = ALIGN_DOWN(n, SECTION_PAGES);
 	bool open = state == SECTION_LIVE && first >= b->start && b->end - first >= SECTION_PAGES;
 
-	/* Release: who sees an open section may read its records. */
 	__atomic_store_n(&b->section_table[n >> MAX_ORDER], (uintptr_t)b | (uint64_t)state | (open ? SECTION_OPEN : 0),
 			 __ATOMIC_RELEASE);
 }
@@ -167,11 +161,8 @@ static void zero_bytes(uintptr_t start, uintptr_t end)
 	memset((void *)last, 0, end - last);
 }
 
-/*
- * The section at frame n gets metadata: zero nodes and zero records, of its part of the bank only. Zeroing is the first
- * access, so garbage from before the boot is never believed. [B12]
- */
-static void section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock)
+/* [B12] */
+void buddy_section_make_live(struct buddy *b, uint64_t n)
 {
 	uint64_t first = max_u64(ALIGN_DOWN(n, SECTION_PAGES), b->start);
 	uint64_t last = min_u64(ALIGN_DOWN(n, SECTION_PAGES) + SECTION_PAGES, b->end) - 1;
@@ -183,284 +174,68 @@ static void section_make_live(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 	zero_bytes((uintptr_t)record_at(b, first), (uintptr_t)(record_at(b, last) + 1));
 	if (section_state(b, n) == SECTION_UNTOUCHED)
 		section[SECTION_GIVEN] = SECTION_PAGES;
-	section_become(b, n, SECTION_LIVE);
-}
-
-/* ---- split ------------------------------------------------------------------------------------------------------- */
-
-/* Free bits, in word 1 of a node, of the buddies of slot s, of its parent, and so on up to the largest order. */
-#define SLOT_UP(s) (64 + ((s) >> 1))
-#define SLOT_BUDDY(s) ((s) >= 64 && (s) < 126 ? (uint64_t)1 << (((s) ^ 1) & 63) : 0)
-#define SLOT_PATH2(s) (SLOT_BUDDY(s) | SLOT_BUDDY(SLOT_UP(s)))
-#define SLOT_PATH4(s) (SLOT_PATH2(s) | SLOT_PATH2(SLOT_UP(SLOT_UP(s))))
-#define SLOT_PATH(s) (SLOT_PATH4(s) | SLOT_PATH2(SLOT_UP(SLOT_UP(SLOT_UP(SLOT_UP(s))))))
-#define PATHS4(s) SLOT_PATH(s), SLOT_PATH((s) + 1), SLOT_PATH((s) + 2), SLOT_PATH((s) + 3)
-#define PATHS16(s) PATHS4(s), PATHS4((s) + 4), PATHS4((s) + 8), PATHS4((s) + 12)
-#define PATHS64(s) PATHS16(s), PATHS16((s) + 16), PATHS16((s) + 32), PATHS16((s) + 48)
-
-static const uint64_t buddies_above[128] = { PATHS64(0), PATHS64(64) };
-
-/*
- * For the orders from lo to hi - 1 of one node: writes the record of the buddy on the way to frame n, and tells the
- * nodes above of every order that was empty. all_empty: they all were; otherwise old0 and old1 say.
- */
-static always_inline void split_orders(struct buddy *b, uint64_t n, unsigned hi, unsigned lo, unsigned level,
-				       uint64_t tag, bool all_empty, uint64_t old0, uint64_t old1) REQUIRES(b->lock)
-{
-	const struct above above = above_node(b, n, level);
-	const uintptr_t map = b->map;
-	uint64_t record = page_word(0, lo, PAGE_FREE, 0) | tag;
-
-	n &= ~(((uint64_t)1 << lo) - 1);
-	for (unsigned order = lo; order < hi; order++) {
-		uint64_t old = order == NODE_ORDERS * level ? old0 : old1, size = (uint64_t)1 << order;
-
-		record_store_at(map, n ^ size, record);
-		record += (uint64_t)1 << PAGE_WORD_ORDER_SHIFT;
-		n &= ~size;
-		if (all_empty || !(old & node_field[order - NODE_ORDERS * level]))
-			summary_set(b, &above, order, level);
-	}
-}
-
-/*
- * Frees what is left in one node of a block of order `hi` around frame n when all but its part of order `lo` is given
- * back: one buddy of each order between. The block's own bit is cleared already. tag: of the block's record.
- */
-static always_inline void split_in_node(struct buddy *b, uint64_t n, unsigned hi, unsigned lo, unsigned level,
-					uint64_t tag) REQUIRES(b->lock)
-{
-	unsigned base = NODE_ORDERS * level;
-	uint64_t *node = node_at(b, n, level);
-	unsigned slot = node_slot(n, level, lo - base);
-	uint64_t old0 = node[0], old1 = node[1];
-	uint64_t add = buddies_above[slot];
-
-	if (lo == base)
-		node[0] = old0 | bit64(slot ^ 1);
-	if (hi == base + NODE_ORDERS) {
-		/* From above: the whole node was in use. */
-		node[1] = old1 | add;
-		split_orders(b, n, hi, lo, level, tag, true, 0, 0);
-	} else {
-		node[1] = old1 | (add & (bit64(node_field_shift(hi - base)) - 1));
-		split_orders(b, n, hi, lo, level, tag, false, old0, old1);
-	}
-}
-
-/* [B3] */
-static void split(struct buddy *b, uint64_t n, unsigned from, unsigned order, uint64_t tag) REQUIRES(b->lock)
-{
-	if (from > 2 * NODE_ORDERS && from > order) {
-		unsigned lo = order > 2 * NODE_ORDERS ? order : 2 * NODE_ORDERS;
-
-		split_in_node(b, n, from, lo, 2, tag);
-		from = lo;
-	}
-	if (from > NODE_ORDERS && from > order) {
-		unsigned lo = order > NODE_ORDERS ? order : NODE_ORDERS;
-
-		split_in_node(b, n, from, lo, 1, tag);
-		from = lo;
-	}
-	if (from > order)
-		split_in_node(b, n, from, order, 0, tag);
-}
-
-/*
- * Takes the whole section s (from the bank's first) for a block of `order`; *tag: of its record, 0 where there is none.
- */
-static uint64_t take_section(struct buddy *b, uint64_t s, unsigned order, uint64_t *tag) REQUIRES(b->lock)
-{
-	uint64_t n = (s + b->first_section) << MAX_ORDER;
-
-	top_clear(b, MAX_ORDER, s);
-	*tag = 0;
-	if (section_state(b, n) == SECTION_LIVE)
-		*tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
-	else if (order == MAX_ORDER)
-		section_become(b, n, SECTION_WHOLE); /* [B13] */
-	else
-		section_make_live(b, n);
-	return n;
-}
-
-uint64_t buddy_split_locked(struct buddy *b, unsigned order)
-{
-	const uint64_t *top = &b->top[order];
-	uint64_t n, tag;
-	unsigned from;
-
-	/*
-	 * At most 20 loads of neighbouring words, the last of which is never 0. A mask of orders would cost more to
-	 * keep than these cost to read.
-	 */
-	while (!*top)
-		top++;
-	from = (unsigned)(top - b->top);
-	if (from > MAX_ORDER)
-		return BUDDY_NONE;
-	if (from == MAX_ORDER) {
-		n = take_section(b, top_find(b, MAX_ORDER), order, &tag);
-	} else {
-		n = buddy_pop(b, from);
-		tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
-	}
-	split(b, n, from, order, tag);
-	return n;
-}
-
-/* ---- merge ------------------------------------------------------------------------------------------------------- */
-
-/*
- * Merges the block at *n, of *order, inside one node as far as it goes. True: it has ended there, and its bit is set.
- * False: the node is one free block now; *n and *order are that block, which belongs into the node above.
- */
-static always_inline bool merge_in_node(struct buddy *b, uint64_t *n, unsigned *order, unsigned level) REQUIRES(b->lock)
-{
-	unsigned base = NODE_ORDERS * level;
-	uint64_t *node = node_at(b, *n, level);
-	unsigned slot = node_slot(*n, level, *order - base);
-	uint64_t old0 = node[0], old1 = node[1];
-	const struct above above = above_node(b, *n, level);
-	const uintptr_t map = b->map;
-
-	/*
-	 * When everything else in the node is free, its free blocks are exactly the buddies on the way up: one
-	 * comparison instead of a test for each order.
-	 */
-	if (old0 == (slot < 64 ? bit64(slot ^ 1) : 0) && (old1 & ~NODE_FLAGS) == buddies_above[slot]) {
-		node[0] = 0;
-		node[1] = old1 & NODE_FLAGS;
-		for (; *order < base + NODE_ORDERS; ++*order) {
-			uint64_t size = (uint64_t)1 << *order;
-
-			record_store_at(map, *n | size, 0);
-			*n &= ~size;
-			summary_clear(b, &above, *order, level);
-		}
-		return false;
-	}
-
-	for (;;) {
-		uint64_t *word = node + (slot >> 6);
-		uint64_t old = *word;
-		uint64_t field = node_field[*order - base];
-
-		if (!(old & bit64(slot ^ 1))) {
-			*word = old | bit64(slot);
-			if (!(old & field))
-				summary_set(b, &above, *order, level);
-			return true;
-		}
-		*word = old & ~bit64(slot ^ 1);
-		if (!(*word & field))
-			summary_clear(b, &above, *order, level);
-		record_store_at(map, *n | (uint64_t)1 << *order, 0);
-		*n &= ~((uint64_t)1 << *order);
-		++*order;
-		slot = 64 + (slot >> 1);
-	}
-}
-
-/* [B4] [B19] */
-void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag)
-{
-	bool done = false;
-
-	if (order < NODE_ORDERS)
-		done = merge_in_node(b, &n, &order, 0);
-	if (!done && order < 2 * NODE_ORDERS)
-		done = merge_in_node(b, &n, &order, 1);
-	if (!done && order < MAX_ORDER)
-		done = merge_in_node(b, &n, &order, 2);
-	if (!done)
-		top_set(b, MAX_ORDER, (n >> MAX_ORDER) - b->first_section);
-	record_store(b, n, page_word(0, order, PAGE_FREE, 0) | tag);
-}
-
-void buddy_free_whole_locked(struct buddy *b, uint64_t n)
-{
-	section_become(b, n, SECTION_UNTOUCHED);
-	top_set(b, MAX_ORDER, (n >> MAX_ORDER) - b->first_section);
-	b->used_pages -= SECTION_PAGES;
-	b->frees++;
+	buddy_section_become(b, n, SECTION_LIVE);
 }
 
 /* ---- an exact block ---------------------------------------------------------------------------------------------- */
-
-/* Clears the free bit of the block of order < MAX_ORDER at n, if it is set. */
-static bool node_take(struct buddy *b, uint64_t n, unsigned order, unsigned level) REQUIRES(b->lock)
-{
-	unsigned j = order - NODE_ORDERS * level;
-	unsigned slot = node_slot(n, level, j);
-	uint64_t *word = node_at(b, n, level) + (j != 0);
-
-	if (!(*word & bit64(slot)))
-		return false;
-	*word &= ~bit64(slot);
-	if (!(*word & node_field[j])) {
-		struct above a = above_node(b, n, level);
-
-		summary_clear(b, &a, order, level);
-	}
-	return true;
-}
 
 /* [B16] */
 int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag)
 {
 	struct frame_info info;
-	uint64_t old_tag;
 
 	buddy_query_locked(b, n, &info);
 	if (info.role == FRAME_RESERVED)
 		return MM_ERESERVED;
 	if (info.role != FRAME_FREE || info.cached || info.order < order)
 		return MM_EBUSY;
-	if (info.order == MAX_ORDER) {
-		take_section(b, (n >> MAX_ORDER) - b->first_section, order, &old_tag);
-	} else {
-		old_tag = record_load(b, info.head.n) & PAGE_WORD_TAG_MASK;
-		if (!node_take(b, info.head.n, info.order, info.order / NODE_ORDERS))
-			panic("frames: free block of order %u at frame 0x%llx has no bit", info.order,
-			      (unsigned long long)info.head.n);
+	if (!buddy_take_off_locked(b, info.head.n, info.order))
+		panic("frames: free block of order %u at frame 0x%llx has no bit", info.order,
+		      (unsigned long long)info.head.n);
+	if (section_state(b, n) == SECTION_UNTOUCHED) {
+		if (order == MAX_ORDER)
+			buddy_section_become(b, n, SECTION_WHOLE);
+		else
+			buddy_section_make_live(b, n);
 	}
-	split(b, n, info.order, order, old_tag);
+	while (info.order-- > order) {
+		uint64_t half = (n ^ (uint64_t)1 << info.order) & ~(((uint64_t)1 << info.order) - 1);
+
+		buddy_put_back_locked(b, half, info.order, (uint64_t)info.tag << PAGE_WORD_TAG_SHIFT);
+	}
 	record_store(b, n, page_word(1, order, PAGE_ALLOC, tag));
-	b->used_pages += (uint64_t)1 << order;
-	b->peak_used_pages = max_u64(b->peak_used_pages, b->used_pages);
-	b->allocs++;
+	count_alloc(b, (uint64_t)1 << order);
 	return MM_OK;
 }
 
 /* ---- giving frames ----------------------------------------------------------------------------------------------- */
 
-/* Whether a frame of the block, in a live section, has been given before. Looks at 64 nodes at most, or 32 records. */
+/* Bits of a word of what was given that stand for the parts, 2^part_order frames each, of the block at n. */
+static uint64_t parts(uint64_t n, unsigned order, unsigned part_order)
+{
+	uint64_t bits = order - part_order < 6 ? bit64((uint64_t)1 << (order - part_order)) - 1 : UINT64_MAX;
+
+	return bits << ((n >> part_order) & 63);
+}
+
+/* Whether a frame of the block, in a live section, has been given before. Looks at 32 records at most. */
 static bool block_given(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
 {
+	const uint64_t *section = section_at(b, n), *mid = mid_at(b, n);
 	uint64_t end = n + ((uint64_t)1 << order);
 	struct frame_info info;
 
-	if (section_at(b, n)[SECTION_GIVEN] == SECTION_PAGES)
+	if (section[SECTION_GIVEN] == SECTION_PAGES)
 		return true;
-	if (order >= 2 * NODE_ORDERS) {
-		for (; n < end; n += 1 << 12)
-			if (mid_at(b, n)[1] & NODE_FLAGS)
-				return true;
-		return false;
-	}
-	if (mid_at(b, n)[1] & NODE_ALL)
+	if (order >= 2 * NODE_ORDERS)
+		return (section[SECTION_ANY] | section[SECTION_ALL]) & parts(n, order, 2 * NODE_ORDERS);
+	if (section[SECTION_ALL] & bit64(n >> 12))
 		return true;
-	if (order >= NODE_ORDERS) {
-		for (; n < end; n += 1 << 6)
-			if (leaf_at(b, n)[1] & NODE_FLAGS)
-				return true;
-		return false;
-	}
-	if (leaf_at(b, n)[1] & NODE_ALL)
+	if (order >= NODE_ORDERS)
+		return (mid[MID_ANY] | mid[MID_ALL]) & parts(n, order, NODE_ORDERS);
+	if (mid[MID_ALL] & bit64(n >> 6))
 		return true;
-	if (!(leaf_at(b, n)[1] & NODE_ANY))
+	if (!(mid[MID_ANY] & bit64(n >> 6)))
 		return false;
 	/* A block that overlaps this one contains its first frame, or begins behind it. */
 	buddy_query_locked(b, n, &info);
@@ -474,22 +249,19 @@ static bool block_given(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b-
 
 static void block_give(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
 {
-	uint64_t end = n + ((uint64_t)1 << order);
+	uint64_t *section = section_at(b, n), *mid = mid_at(b, n);
 
-	section_at(b, n)[SECTION_GIVEN] += (uint64_t)1 << order;
+	section[SECTION_GIVEN] += (uint64_t)1 << order;
 	if (order >= 2 * NODE_ORDERS) {
-		for (uint64_t i = n; i < end; i += 1 << 12)
-			mid_at(b, i)[1] |= NODE_ALL;
+		section[SECTION_ALL] |= parts(n, order, 2 * NODE_ORDERS);
 	} else {
-		mid_at(b, n)[1] |= NODE_ANY;
-		if (order >= NODE_ORDERS) {
-			for (uint64_t i = n; i < end; i += 1 << 6)
-				leaf_at(b, i)[1] |= NODE_ALL;
-		} else {
-			leaf_at(b, n)[1] |= NODE_ANY;
-		}
+		section[SECTION_ANY] |= bit64(n >> 12);
+		if (order >= NODE_ORDERS)
+			mid[MID_ALL] |= parts(n, order, NODE_ORDERS);
+		else
+			mid[MID_ANY] |= bit64(n >> 6);
 	}
-	buddy_merge_locked(b, n, order, 0);
+	buddy_put_back_locked(b, n, order, 0);
 }
 
 /* [B10] [B22] */
@@ -514,17 +286,18 @@ int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end)
 		}
 	}
 
+	buddy_settle_locked(b);
 	for (n = start; n < end; n = next) {
 		unsigned order = fitting_order(n, end);
 
 		next = n + ((uint64_t)1 << order);
 		if (order == MAX_ORDER) {
-			section_become(b, n, SECTION_UNTOUCHED);
-			top_set(b, MAX_ORDER, (n >> MAX_ORDER) - b->first_section);
+			buddy_section_become(b, n, SECTION_UNTOUCHED);
+			top_set(b, MAX_ORDER, (n >> MAX_ORDER) - b->first_section, b->depth == 1);
 			continue;
 		}
 		if (section_state(b, n) == SECTION_ABSENT)
-			section_make_live(b, n);
+			buddy_section_make_live(b, n);
 		block_give(b, n, order);
 	}
 	b->given_pages += end - start;

@@ -6,15 +6,15 @@
  * array of 64-bit words that covers 64 nodes of the kind below:
  *
  *	leaf	 64 pages, 256 KiB	words 0, 1: free blocks of orders 0 to 5
- *	mid	 64 leaves, 16 MiB	words 0, 1: orders 6 to 11; word 2 + k: leaves with a free block of order k
- *	section	 64 mids, 1 GiB		words 0, 1: orders 12 to 17; word 2 + k: mids with a free block of order k;
- *					word 14: how many frames have been given to the allocator
+ *	mid	 64 leaves, 16 MiB	word k < 6: leaves with a free block of order k; word k < 12: free blocks of order k
+ *	section	 64 mids, 1 GiB		word k < 12: mids with a free block of order k; word k < 18: free blocks of order k
  *
- * The 126 free bits of a node are a binary tree stored bottom up: slot 0..63 the smallest order, 64..95 the next, ...,
- * 124 and 125 the largest. The parent of slot s is 64 + s / 2, its buddy s ^ 1: a merge test is one bit in the same
- * word, and a buddy below the bank's base or in a hole has a bit that is never set, so that nothing outside the bank is
- * ever looked up. Slots 126 and 127 of leaf and mid are flags: something / everything under this node has been given to
- * the allocator.
+ * and behind these words, in mid and section, which children something, or everything, of has been given to the allocator.
+ *
+ * The 126 free bits of a leaf are a binary tree stored bottom up: slot 0..63 order 0, 64..95 order 1, ..., 124 and 125
+ * order 5. The parent of slot s is 64 + s / 2, its buddy s ^ 1. In mids and sections each order has a word of its own.
+ * Everywhere a merge test is one bit in the same word, and a buddy below the bank's base or in a hole has a bit that is
+ * never set, so that nothing outside the bank is ever looked up.
  *
  * Above the sections stands, for each order, a bitmap of the sections that have a free block of it (order 18: that are
  * free as a whole), with up to two levels of summary when there are more than 64. Finding is a chain of
@@ -57,15 +57,46 @@ enum section_state {
 #define BUDDY_MAX_SECTIONS ((uint64_t)1 << 18)
 #define BUDDY_NONE UINT64_MAX /* no such frame */
 
-/* One bank, at the start of its own metadata. Private to mm/buddy*.[ch]; frames.c reads the first group. */
+/*
+ * A block that is given back before anything else has happened in its bank leaves everything as it was, and would be
+ * handed out again by the next request of its order. So it is put back, and merged, only when something else is asked of
+ * the bank: who allocates and frees a block in turns pays for neither. struct buddy.last is the block that was handed
+ * out last: first frame << LAST_SHIFT | order, with LAST_BACK when it has come back and waits (its record is PAGE_CACHED
+ * then, and it counts as used); LAST_NONE when something else has happened since.
+ */
+#define LAST_SHIFT 8
+#define LAST_MASK ((uint64_t)0xff)
+#define LAST_BACK ((uint64_t)0x80)
+#define LAST_NONE ((uint64_t)0x7f)
+
+/*
+ * One bank, at the start of its own metadata. Private to mm/buddy*.[ch]; mm/frames*.c reads the counters under the lock
+ * and the second group.
+ */
 struct buddy {
-	/* Written once, by buddy_init(). The first four may wrap: only the bank's parts of these arrays exist. */
-	uintptr_t map;	    /* address of the record of frame 0 */
-	uintptr_t leaves;   /* address of the leaf of frame 0 */
-	uintptr_t mids;	    /* address of the mid of frame 0 */
-	uintptr_t sections; /* address of the section node of frame 0 */
-	uint64_t start;	    /* first frame */
-	uint64_t end;	    /* frame after the last */
+	/* Under lock. Counters are exact after buddy_settle_locked(). */
+	struct spinlock lock;
+	uint64_t last;
+	/* Side by side in the order in which an allocation and a free count. */
+	uint64_t allocs;
+	uint64_t used_pages;
+	uint64_t frees;
+	uint64_t peak_used_pages;
+
+	uint64_t given_pages;
+	uint64_t reserve_pages; /* kept back by mm/frames.c for some requests; changed after buddy_settle_locked() */
+	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
+
+	/*
+	 * Written once, by buddy_init(), and read by CPUs that have no lock: not beside what changes. The first four may
+	 * wrap: only the bank's parts of these arrays exist.
+	 */
+	_Alignas(BUDDY_ALIGN) uintptr_t map; /* address of the record of frame 0 */
+	uintptr_t leaves;		     /* address of the leaf of frame 0 */
+	uintptr_t mids;			     /* address of the mid of frame 0 */
+	uintptr_t sections;		     /* address of the section node of frame 0 */
+	uint64_t start;			     /* first frame */
+	uint64_t end;			     /* frame after the last */
 	uint64_t first_section;
 	uint64_t n_sections;
 	uint64_t *section_table; /* word of section 0 */
@@ -76,16 +107,6 @@ struct buddy {
 	uint32_t numa_node;
 	uint64_t metadata_bytes;
 	struct buddy *next; /* in struct frames' order */
-
-	/* Under lock. */
-	struct spinlock lock;
-	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
-	uint64_t given_pages;
-	uint64_t reserve_pages; /* kept back by mm/frames.c for some requests; nothing here asks */
-	uint64_t used_pages;
-	uint64_t peak_used_pages;
-	uint64_t allocs;
-	uint64_t frees;
 };
 
 enum frame_role { FRAME_FOREIGN, FRAME_RESERVED, FRAME_FREE, FRAME_ALLOC };
@@ -116,14 +137,25 @@ must_check int buddy_add_locked(struct buddy *b, uint64_t start, uint64_t end) R
 /* Takes the block of 2^order frames at n if all of it is free. MM_EBUSY, MM_ERESERVED. */
 must_check int buddy_take_locked(struct buddy *b, uint64_t n, unsigned order, unsigned tag) REQUIRES(b->lock);
 
-/*
- * The slow half of buddy_alloc_locked(): takes the lowest free block of the smallest sufficient order off the bitmaps
- * and splits it; returns the first frame, or BUDDY_NONE.
- */
-uint64_t buddy_split_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
+/* 2^order frames, the lowest of the smallest sufficient order, owned by tag; or BUDDY_NONE. */
+uint64_t buddy_alloc_locked(struct buddy *b, unsigned order, unsigned tag) REQUIRES(b->lock);
 
-/* The slow half of buddy_free_locked(): a block whose buddy may be free. tag: PAGE_WORD_TAG_MASK bits of the record. */
-void buddy_merge_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock);
+/* Gives back a block whose record the caller has turned to PAGE_CACHED. Its tag stays as last owner. */
+void buddy_free_locked(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock);
+
+/* The block that waits goes back into the bitmaps. */
+void buddy_put_last_locked(struct buddy *b) REQUIRES(b->lock);
+
+/*
+ * From now on nothing is known of a block that was handed out last: before counters are read, bitmaps are looked at or
+ * reserve_pages is changed. The functions of this file do it themselves.
+ */
+static inline void buddy_settle_locked(struct buddy *b) REQUIRES(b->lock)
+{
+	if (unlikely(b->last & LAST_BACK))
+		buddy_put_last_locked(b);
+	b->last = LAST_NONE;
+}
 
 /*
  * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, each
@@ -157,9 +189,6 @@ must_check int buddy_take_range_locked(struct buddy *b, uint64_t n, uint64_t pag
  */
 typedef bool (*buddy_see_fn)(void *ctx, uint64_t n, uint64_t pages);
 void buddy_walk_free(struct buddy *b, buddy_see_fn see, void *ctx) EXCLUDES(b->lock);
-
-/* The section at frame n, WHOLE, is untouched again. */
-void buddy_free_whole_locked(struct buddy *b, uint64_t n) REQUIRES(b->lock);
 
 /* True for every frame of the bank at any time: at most MAX_ORDER + 1 probes. */
 void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out) REQUIRES(b->lock);

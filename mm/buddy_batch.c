@@ -8,9 +8,11 @@
  * touched, and nothing would ever drain (make packing).
  */
 #include "mm/buddy.h"
+#include "arch/exclusive.h"
 #include "mm/buddy_fast.h"
 
 #define LEAF_ORDER NODE_ORDERS /* a whole leaf is a block of this order, and stands in the mid */
+#define LEAF_FRAMES (1u << LEAF_ORDER)
 
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
@@ -19,32 +21,44 @@ static uint64_t lowest_leaf(struct buddy *b) REQUIRES(b->lock)
 {
 	uint64_t s = UINT64_MAX, mids = 0, leaves = 0, n;
 	const uint64_t *node;
+	const bool flat = b->depth == 1;
 
 	for (unsigned order = 0; order < LEAF_ORDER; order++)
 		if (b->top[order])
-			s = min_u64(s, top_find(b, order));
+			s = min_u64(s, top_find(b, order, flat));
 	if (s == UINT64_MAX)
 		return BUDDY_NONE;
 	n = (s + b->first_section) << MAX_ORDER;
-	node = section_at(b, n) + NODE_HAS;
+	node = section_at(b, n);
 	for (unsigned order = 0; order < LEAF_ORDER; order++)
 		mids |= node[order];
-	n += (uint64_t)lowest_bit(mids) << 2 * NODE_SHIFT;
-	node = mid_at(b, n) + NODE_HAS;
+	n += (uint64_t)lowest_bit(mids) << 2 * LEAF_ORDER;
+	node = mid_at(b, n);
 	for (unsigned order = 0; order < LEAF_ORDER; order++)
 		leaves |= node[order];
-	return n + ((uint64_t)lowest_bit(leaves) << NODE_SHIFT);
+	return n + ((uint64_t)lowest_bit(leaves) << LEAF_ORDER);
 }
 
-/* The first n frames of the block are taken, each a block of its own. */
-static unsigned take_frames(struct buddy *b, uint64_t first, unsigned n, uint64_t *pa, uint64_t record)
+/* The first n frames of the block are taken, each a block of its own. Four at a time: the price of a batch is here. */
+static always_inline unsigned take_frames(struct buddy *b, uint64_t first, unsigned n, uint64_t *pa, uint64_t record)
 	REQUIRES(b->lock)
 {
-	const uintptr_t map = b->map;
+	page_word_t *to = record_at(b, first);
+	uint64_t a = first << PAGE_SHIFT;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < n; i++) {
-		record_store_at(map, first + i, record);
-		pa[i] = (first + i) << PAGE_SHIFT;
+	for (; i + 4 <= n; i += 4) {
+		shared_store_two(to + i, record);
+		shared_store_two(to + i + 2, record);
+		pa[i] = a;
+		pa[i + 1] = a + PAGE_SIZE;
+		pa[i + 2] = a + 2 * PAGE_SIZE;
+		pa[i + 3] = a + 3 * PAGE_SIZE;
+		a += 4 * PAGE_SIZE;
+	}
+	for (; i < n; i++, a += PAGE_SIZE) {
+		record_store(b, first + i, record);
+		pa[i] = a;
 	}
 	return n;
 }
@@ -57,7 +71,7 @@ static void leave_frames(struct buddy *b, uint64_t from, uint64_t to, uint64_t w
 	REQUIRES(b->lock)
 {
 	while (from < to) {
-		unsigned order = lowest_bit(from), slot = node_slot(from, 0, order);
+		unsigned order = lowest_bit(from), slot = leaf_slot(from, order);
 
 		word[slot >> 6] |= bit64(slot);
 		record_store(b, from, page_word(0, order, PAGE_FREE, 0) | tag);
@@ -68,16 +82,17 @@ static void leave_frames(struct buddy *b, uint64_t from, uint64_t to, uint64_t w
 /* The leaf at frame n becomes `word`: tells the nodes above which orders it has lost, and which it has got. */
 static void leaf_store(struct buddy *b, uint64_t n, const uint64_t word[LEAF_WORDS]) REQUIRES(b->lock)
 {
-	const struct above above = above_node(b, n, 0);
+	const struct spot at = spot_of(b, n, 0);
+	const bool flat = b->depth == 1;
 	uint64_t *leaf = leaf_at(b, n);
 
 	for (unsigned order = 0; order < LEAF_ORDER; order++) {
-		uint64_t old = leaf[order != 0] & node_field[order], new = word[order != 0] & node_field[order];
+		uint64_t old = leaf[order != 0] & leaf_field[order], new = word[order != 0] & leaf_field[order];
 
 		if (old && !new)
-			summary_clear(b, &above, order, 0);
+			lost(b, &at, order, 0, flat);
 		else if (!old && new)
-			summary_set(b, &above, order, 0);
+			gained(b, &at, order, 0, flat);
 	}
 	leaf[0] = word[0];
 	leaf[1] = word[1];
@@ -92,10 +107,10 @@ static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsign
 
 	for (unsigned order = 0; order < LEAF_ORDER && got < want; order++) {
 		uint64_t *w = &word[order != 0];
-		unsigned shift = node_field_shift(order), size = 1u << order;
+		unsigned shift = leaf_shift(order), size = 1u << order;
 
-		while (got < want && *w & node_field[order]) {
-			unsigned i = lowest_bit((*w & node_field[order]) >> shift);
+		while (got < want && *w & leaf_field[order]) {
+			unsigned i = lowest_bit((*w & leaf_field[order]) >> shift);
 			uint64_t first = n + ((uint64_t)i << order);
 			uint64_t tag = record_load(b, first) & PAGE_WORD_TAG_MASK;
 			unsigned part = size < want - got ? size : want - got;
@@ -112,16 +127,17 @@ static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsign
 /* Up to `want` frames of a leaf that is free as a whole, or of a larger block: the lowest of the smallest. */
 static unsigned take_from_whole(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock)
 {
-	uint64_t n = b->top[LEAF_ORDER] ? buddy_pop(b, LEAF_ORDER) : buddy_split_locked(b, LEAF_ORDER);
-	uint64_t word[LEAF_WORDS], tag;
+	uint64_t n = buddy_carve_locked(b, LEAF_ORDER), word[LEAF_WORDS], tag;
 
 	if (n == BUDDY_NONE)
 		return 0;
+	if (likely(want == LEAF_FRAMES))
+		return take_frames(b, n, LEAF_FRAMES, pa, record);
 	word[0] = leaf_at(b, n)[0];
 	word[1] = leaf_at(b, n)[1];
 	tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
 	take_frames(b, n, want, pa, record);
-	leave_frames(b, n + want, n + (1 << LEAF_ORDER), word, tag);
+	leave_frames(b, n + want, n + LEAF_FRAMES, word, tag);
 	leaf_store(b, n, word);
 	return want;
 }
@@ -131,9 +147,13 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 {
 	unsigned got = 0, more = 1;
 
+	buddy_settle_locked(b);
 	while (got < want && more) {
 		uint64_t n = lowest_leaf(b);
 
+		/* Half a batch is enough: a leaf that two CPUs have begun has records of both in one cache line. */
+		if (n == BUDDY_NONE && got >= LEAF_FRAMES / 2)
+			break;
 		more = n != BUDDY_NONE ? take_from_leaf(b, n, pa + got, want - got, record)
 				       : take_from_whole(b, pa + got, want - got, record);
 		got += more;
@@ -146,8 +166,57 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 
 /* ---- giving back ------------------------------------------------------------------------------------------------- */
 
+/* One frame: mostly a bit in its leaf. */
+static always_inline void put_frame(struct buddy *b, uint64_t n) REQUIRES(b->lock)
+{
+	uint64_t *leaf = leaf_at(b, n), old = leaf[0], tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
+
+	if (old & bit64(n ^ 1) || !old) {
+		buddy_put_back_locked(b, n, 0, tag);
+		return;
+	}
+	leaf[0] = old | bit64(n);
+	record_store(b, n, page_word(0, 0, PAGE_FREE, 0) | tag);
+}
+
+/* Frames [n, end), each a block of its own: as the largest blocks that they make. */
+static void put_frames(struct buddy *b, uint64_t n, uint64_t end) REQUIRES(b->lock)
+{
+	for (unsigned order; n < end; n += (uint64_t)1 << order) {
+		uint64_t tag = record_load(b, n) & PAGE_WORD_TAG_MASK, size;
+
+		order = fitting_order(n, end);
+		size = (uint64_t)1 << order;
+		if (size > 1) {
+			record_store(b, n + 1, 0);
+			for (uint64_t i = 2; i < size; i += 2)
+				shared_store_two(record_at(b, n + i), 0);
+		}
+		buddy_put_back_locked(b, n, order, tag);
+	}
+}
+
+/* Stacks are full of neighbours: pages that were taken one after the other, and given back so or the other way round. */
 void buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		buddy_free_locked(b, pa[i] >> PAGE_SHIFT, 0, record_load(b, pa[i] >> PAGE_SHIFT));
+	const uint64_t *end = pa + n;
+
+	buddy_settle_locked(b);
+	b->used_pages -= n;
+	b->frees += n;
+	while (pa < end) {
+		uint64_t first = *pa++, last = first;
+
+		if (pa < end && *pa == first + PAGE_SIZE) {
+			for (; pa < end && *pa == last + PAGE_SIZE; pa++)
+				last += PAGE_SIZE;
+		} else if (pa < end && *pa == first - PAGE_SIZE) {
+			for (; pa < end && *pa == first - PAGE_SIZE; pa++)
+				first -= PAGE_SIZE;
+		} else {
+			put_frame(b, first >> PAGE_SHIFT);
+			continue;
+		}
+		put_frames(b, first >> PAGE_SHIFT, (last >> PAGE_SHIFT) + 1);
+	}
 }

@@ -8,11 +8,6 @@
 #include "mm/buddy.h"
 #include "mm/buddy_fast.h"
 
-static enum section_state section_state(const struct buddy *b, uint64_t n) REQUIRES(b->lock)
-{
-	return (enum section_state)(b->section_table[n >> MAX_ORDER] & SECTION_STATE_MASK);
-}
-
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 /* [B6] */
@@ -21,6 +16,7 @@ void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out)
 	uint64_t section = ALIGN_DOWN(n, SECTION_PAGES);
 	uint64_t word;
 
+	buddy_settle_locked(b);
 	*out = (struct frame_info){ .role = FRAME_RESERVED };
 	switch (section_state(b, n)) {
 	case SECTION_NONE:
@@ -61,6 +57,7 @@ void buddy_query_locked(struct buddy *b, uint64_t n, struct frame_info *out)
 
 int buddy_largest_locked(struct buddy *b)
 {
+	buddy_settle_locked(b);
 	for (int order = MAX_ORDER; order >= 0; order--)
 		if (b->top[order])
 			return order;
@@ -82,11 +79,10 @@ static uint64_t count_bits(uint64_t w)
 	return w * 0x0101010101010101 >> 56;
 }
 
-static void count_node(const uint64_t *node, uint64_t *counts)
+static void count_leaf(const uint64_t *leaf, uint64_t *counts)
 {
-	counts[0] += count_bits(node[0]);
-	for (unsigned j = 1; j < NODE_ORDERS; j++)
-		counts[j] += count_bits(node[1] & node_field[j]);
+	for (unsigned k = 0; k < NODE_ORDERS; k++)
+		counts[k] += count_bits(leaf[k != 0] & leaf_field[k]);
 }
 
 static void count_mid(struct buddy *b, uint64_t n, uint64_t *counts) REQUIRES(b->lock)
@@ -94,11 +90,12 @@ static void count_mid(struct buddy *b, uint64_t n, uint64_t *counts) REQUIRES(b-
 	const uint64_t *mid = mid_at(b, n);
 	uint64_t any = 0;
 
-	count_node(mid, counts + NODE_ORDERS);
-	for (unsigned k = 0; k < NODE_ORDERS; k++)
-		any |= mid[NODE_HAS + k];
+	for (unsigned k = 0; k < NODE_ORDERS; k++) {
+		any |= mid[k];
+		counts[NODE_ORDERS + k] += count_bits(mid[NODE_ORDERS + k]);
+	}
 	for (; any; any &= any - 1)
-		count_node(leaf_at(b, n + ((uint64_t)lowest_bit(any) << 6)), counts);
+		count_leaf(leaf_at(b, n + ((uint64_t)lowest_bit(any) << 6)), counts);
 }
 
 /* [B17] */
@@ -109,14 +106,16 @@ void buddy_count_free(struct buddy *b, uint64_t *counts)
 		unsigned long irq = spin_lock(&b->lock);
 		enum section_state state = section_state(b, s << MAX_ORDER);
 
+		buddy_settle_locked(b);
 		if (state == SECTION_UNTOUCHED)
 			counts[MAX_ORDER]++;
 		if (state == SECTION_LIVE) {
 			const uint64_t *section = section_at(b, s << MAX_ORDER);
 
-			count_node(section, counts + 2 * NODE_ORDERS);
 			for (unsigned k = 0; k < 2 * NODE_ORDERS; k++)
-				any |= section[NODE_HAS + k];
+				any |= section[k];
+			for (unsigned k = 2 * NODE_ORDERS; k < MAX_ORDER; k++)
+				counts[k] += count_bits(section[k]);
 			if (top_is_set(b, MAX_ORDER, s - b->first_section))
 				counts[MAX_ORDER]++;
 		}
@@ -124,6 +123,7 @@ void buddy_count_free(struct buddy *b, uint64_t *counts)
 
 		for (; any; any &= any - 1) {
 			irq = spin_lock(&b->lock);
+			buddy_settle_locked(b);
 			count_mid(b, (s << MAX_ORDER) + ((uint64_t)lowest_bit(any) << 12), counts);
 			spin_unlock(&b->lock, irq);
 		}
@@ -150,10 +150,12 @@ typedef unsigned long long ull;
 
 static bool bit_is_set(const struct buddy *b, uint64_t n, unsigned order)
 {
-	unsigned level = order / NODE_ORDERS;
-	unsigned slot = node_slot(n, level, order % NODE_ORDERS);
+	if (order < NODE_ORDERS) {
+		unsigned slot = leaf_slot(n, order);
 
-	return node_at(b, n, level)[slot >> 6] >> (slot & 63) & 1;
+		return leaf_at(b, n)[slot >> 6] >> (slot & 63) & 1;
+	}
+	return (order < 2 * NODE_ORDERS ? mid_at(b, n) : section_at(b, n))[order] >> block_bit(n, order) & 1;
 }
 
 /*
@@ -198,15 +200,17 @@ static uint64_t check_head(struct buddy *b, struct check *c, uint64_t n, uint64_
 static void check_given(struct buddy *b, struct check *c, uint64_t n, uint64_t covered, uint64_t frames)
 	REQUIRES(b->lock)
 {
-	uint64_t leaf = leaf_at(b, n)[1], mid = mid_at(b, n)[1];
-	bool all = section_at(b, n)[SECTION_GIVEN] == SECTION_PAGES || mid & NODE_ALL || leaf & NODE_ALL;
+	const uint64_t *section = section_at(b, n), *mid = mid_at(b, n);
+	bool any = mid[MID_ANY] & bit64(n >> 6);
+	bool all = section[SECTION_GIVEN] == SECTION_PAGES || section[SECTION_ALL] & bit64(n >> 12) ||
+		   mid[MID_ALL] & bit64(n >> 6);
 
-	if (all ? covered != frames : leaf & NODE_ANY ? covered == 0 : covered != 0)
+	if (all ? covered != frames : any ? covered == 0 : covered != 0)
 		finding(c, "frames 0x%llx to 0x%llx: %llu in blocks, but %s was given\n", (ull)ALIGN_DOWN(n, 64),
 			(ull)ALIGN_DOWN(n, 64) + 63, (ull)covered,
-			all		  ? "everything"
-			: leaf & NODE_ANY ? "something"
-					  : "nothing");
+			all   ? "everything"
+			: any ? "something"
+			      : "nothing");
 }
 
 /* Every record from start to end, in one walk. */
@@ -240,28 +244,17 @@ static void check_records(struct buddy *b, struct check *c, uint64_t start, uint
 	c->given += given;
 }
 
-/* Every free bit of a node at frame n must be the head of a free block. */
-static void check_bits(struct buddy *b, struct check *c, uint64_t n, unsigned level, uint64_t start, uint64_t end)
-	REQUIRES(b->lock)
+/* Every bit of `free`, blocks of `order` from frame n on, must be the head of a free block. */
+static void check_bits(struct buddy *b, struct check *c, uint64_t n, unsigned order, uint64_t free, uint64_t start,
+		       uint64_t end) REQUIRES(b->lock)
 {
-	const uint64_t *node = node_at(b, n, level);
-	unsigned base = level * NODE_ORDERS;
+	for (; free; free &= free - 1) {
+		uint64_t head = n + ((uint64_t)lowest_bit(free) << order);
 
-	for (unsigned j = 0; j < NODE_ORDERS; j++) {
-		uint64_t field = node[j != 0] & node_field[j];
-
-		for (; field; field &= field - 1) {
-			uint64_t i = lowest_bit(field) - node_field_shift(j);
-			uint64_t head = n + (i << (base + j));
-
-			if (head < start || head >= end ||
-			    (record_load(b, head) & PAGE_WORD_CHECKED) != page_word(0, base + j, PAGE_FREE, 0))
-				finding(c, "frame 0x%llx: bit of order %u, but no such free block\n", (ull)head,
-					base + j);
-		}
+		if (head < start || head >= end ||
+		    (record_load(b, head) & PAGE_WORD_CHECKED) != page_word(0, order, PAGE_FREE, 0))
+			finding(c, "frame 0x%llx: bit of order %u, but no such free block\n", (ull)head, order);
 	}
-	if (level == 2 && node[1] & NODE_FLAGS)
-		finding(c, "section 0x%llx: unknown flags\n", (ull)(n >> MAX_ORDER));
 }
 
 /* A summary word against what it should be. */
@@ -272,12 +265,21 @@ static void check_word(struct check *c, const char *what, uint64_t n, unsigned o
 			order, (ull)is, (ull)should);
 }
 
-/* Adds the node's bit to the summaries of its own orders. */
-static void derive(uint64_t *has, const uint64_t *node, uint64_t bit)
+/* The leaf at frame n, whose bit is added to the mid's words as they should be. */
+static void check_leaf(struct buddy *b, struct check *c, uint64_t n, uint64_t *in_mid, uint64_t start, uint64_t end)
+	REQUIRES(b->lock)
 {
-	for (unsigned j = 0; j < NODE_ORDERS; j++)
-		if (node[j != 0] & node_field[j])
-			has[j] |= bit;
+	const uint64_t *leaf = leaf_at(b, n);
+
+	for (unsigned k = 0; k < NODE_ORDERS; k++) {
+		uint64_t free = leaf[k != 0] & leaf_field[k];
+
+		check_bits(b, c, n, k, free >> leaf_shift(k), start, end);
+		if (free)
+			in_mid[k] |= bit64(n >> 6);
+	}
+	if (leaf[1] & ~((uint64_t)-1 >> 2))
+		finding(c, "frames 0x%llx to 0x%llx: bits of no block\n", (ull)n, (ull)n + 63);
 }
 
 static void check_nodes(struct buddy *b, struct check *c, uint64_t start, uint64_t end) REQUIRES(b->lock)
@@ -288,32 +290,26 @@ static void check_nodes(struct buddy *b, struct check *c, uint64_t start, uint64
 
 	for (uint64_t m = ALIGN_DOWN(start, 1 << 12); m < end; m += 1 << 12) {
 		const uint64_t *mid = mid_at(b, m);
-		uint64_t in_mid[NODE_ORDERS] = { 0 }, given = 0;
+		uint64_t in_mid[NODE_ORDERS] = { 0 };
 
-		for (uint64_t l = max_u64(m, ALIGN_DOWN(start, 64)); l < end && l < m + (1 << 12); l += 64) {
-			check_bits(b, c, l, 0, start, end);
-			derive(in_mid, leaf_at(b, l), bit64(l >> 6));
-			given |= leaf_at(b, l)[1] & NODE_FLAGS;
-		}
-		check_bits(b, c, m, 1, start, end);
-		if (!(mid[1] & NODE_ANY) != !given)
-			finding(c, "frames 0x%llx to 0x%llx: flags of what was given do not match\n", (ull)m,
-				(ull)m + 0xfff);
-		derive(in_section + NODE_ORDERS, mid, bit64(m >> 12));
-		for (unsigned k = 0; k < NODE_ORDERS; k++) {
-			check_word(c, "16 MiB", m, k, mid[NODE_HAS + k], in_mid[k]);
-			if (in_mid[k])
+		for (uint64_t l = max_u64(m, ALIGN_DOWN(start, 64)); l < end && l < m + (1 << 12); l += 64)
+			check_leaf(b, c, l, in_mid, start, end);
+		for (unsigned k = 0; k < NODE_ORDERS; k++)
+			check_word(c, "16 MiB", m, k, mid[k], in_mid[k]);
+		for (unsigned k = NODE_ORDERS; k < 2 * NODE_ORDERS; k++)
+			check_bits(b, c, m, k, mid[k], start, end);
+		for (unsigned k = 0; k < 2 * NODE_ORDERS; k++)
+			if (mid[k])
 				in_section[k] |= bit64(m >> 12);
-		}
+		if (!(section[SECTION_ANY] & bit64(m >> 12)) != !(mid[MID_ANY] | mid[MID_ALL]))
+			finding(c, "frames 0x%llx to 0x%llx: what was given does not match\n", (ull)m, (ull)m + 0xfff);
 	}
-	check_bits(b, c, first, 2, start, end);
-	for (unsigned k = 0; k < 2 * NODE_ORDERS; k++) {
-		check_word(c, "1 GiB", first, k, section[NODE_HAS + k], in_section[k]);
-		check_word(c, "bank", first, k, top_is_set(b, k, s), in_section[k] != 0);
-	}
-	for (unsigned j = 0; j < NODE_ORDERS; j++)
-		check_word(c, "bank", first, 2 * NODE_ORDERS + j, top_is_set(b, 2 * NODE_ORDERS + j, s),
-			   (section[j != 0] & node_field[j]) != 0);
+	for (unsigned k = 0; k < 2 * NODE_ORDERS; k++)
+		check_word(c, "1 GiB", first, k, section[k], in_section[k]);
+	for (unsigned k = 2 * NODE_ORDERS; k < MAX_ORDER; k++)
+		check_bits(b, c, first, k, section[k], start, end);
+	for (unsigned k = 0; k < MAX_ORDER; k++)
+		check_word(c, "bank", first, k, top_is_set(b, k, s), section[k] != 0);
 }
 
 /* What the bitmaps over sections say of a section that is not live, or of a live one as a whole. */
@@ -355,7 +351,8 @@ static void check_section(struct buddy *b, struct check *c, uint64_t s) REQUIRES
 		word = record_load(b, first);
 		if (page_word_state(word) == PAGE_CACHED)
 			c->cached += SECTION_PAGES;
-		if (page_word_state(word) < PAGE_ALLOC || page_word_order(word) != MAX_ORDER || page_word_ref(word) == 0)
+		if (page_word_state(word) < PAGE_ALLOC || page_word_order(word) != MAX_ORDER ||
+		    page_word_ref(word) == 0)
 			finding(c, "section 0x%llx: handed out whole, but its record is 0x%016llx\n",
 				(ull)(first >> MAX_ORDER), (ull)word);
 		break;
@@ -406,6 +403,7 @@ unsigned buddy_validate_locked(struct buddy *b, uint64_t *cached)
 {
 	struct check c = { 0 };
 
+	buddy_settle_locked(b);
 	for (uint64_t s = 0; s < b->n_sections; s++)
 		check_section(b, &c, s);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)

@@ -10,19 +10,18 @@
 /* The first frame of the lowest free block of the order; there is one. */
 static uint64_t lowest_free(struct buddy *b, unsigned order) REQUIRES(b->lock)
 {
-	uint64_t n = top_find(b, order) + b->first_section; /* counts what a node of `level` covers */
-	unsigned level = 2, j;
-	const uint64_t *node;
+	uint64_t n = (top_find(b, order, b->depth == 1) + b->first_section) << MAX_ORDER;
 
 	if (order == MAX_ORDER)
-		return n << MAX_ORDER;
-	for (; order < NODE_ORDERS * level; level--)
-		n = n << NODE_SHIFT | lowest_bit(node_at(b, n << (NODE_SHIFT * (level + 1)), level)[NODE_HAS + order]);
-	node = node_at(b, n << (NODE_SHIFT * (level + 1)), level);
-	j = order - NODE_ORDERS * level;
+		return n;
+	if (order >= 2 * NODE_ORDERS)
+		return n + ((uint64_t)lowest_bit(section_at(b, n)[order]) << order);
+	n += (uint64_t)lowest_bit(section_at(b, n)[order]) << (2 * NODE_ORDERS);
+	if (order >= NODE_ORDERS)
+		return n + ((uint64_t)lowest_bit(mid_at(b, n)[order]) << order);
+	n += (uint64_t)lowest_bit(mid_at(b, n)[order]) << NODE_ORDERS;
 	/* Higher orders stand above the field, lower ones are shifted out. */
-	n = n << NODE_SHIFT | (uint64_t)lowest_bit(node[j != 0] >> node_field_shift(j)) << j;
-	return n << (NODE_SHIFT * level);
+	return n + ((uint64_t)lowest_bit(leaf_at(b, n)[order != 0] >> leaf_shift(order)) << order);
 }
 
 /* [FX3] */
@@ -56,6 +55,7 @@ uint64_t buddy_take_lowest_locked(struct buddy *b, uint64_t pages, uint64_t end,
 {
 	unsigned order = pages > 1 ? word_highest(pages - 1) + 1 : 0;
 
+	buddy_settle_locked(b);
 	for (; order <= MAX_ORDER; order++) {
 		uint64_t n = b->top[order] ? lowest_free(b, order) : end;
 
@@ -89,17 +89,28 @@ struct children {
 	uint64_t whole, parts;
 };
 
-/* The node's blocks are a tree, stored bottom up: from the top down each bit stands for both of its halves. */
-static struct children children_of(const uint64_t *node, unsigned level)
+/* The leaf's blocks are a tree, stored bottom up: from the top down each bit stands for both of its halves. */
+static struct children children_of_leaf(const uint64_t *leaf)
 {
 	struct children c = { 0, 0 };
 
-	if (node[1] & ~NODE_FLAGS)
-		for (unsigned j = NODE_ORDERS - 1; j; j--)
-			c.whole = twice(c.whole | (node[1] & node_field[j]) >> node_field_shift(j));
-	c.whole |= node[0];
-	for (unsigned k = 0; k < NODE_ORDERS * level; k++)
-		c.parts |= node[NODE_HAS + k];
+	if (leaf[1])
+		for (unsigned k = NODE_ORDERS - 1; k; k--)
+			c.whole = twice(c.whole | (leaf[1] & leaf_field[k]) >> leaf_shift(k));
+	c.whole |= leaf[0];
+	return c;
+}
+
+/* Words of a mid or section: those below order `from` say which child has some, the next six are its own blocks. */
+static struct children children_of(const uint64_t *words, unsigned from)
+{
+	struct children c = { 0, 0 };
+
+	for (unsigned k = from + NODE_ORDERS - 1; k > from; k--)
+		c.whole = twice(c.whole | words[k]);
+	c.whole |= words[from];
+	for (unsigned k = 0; k < from; k++)
+		c.parts |= words[k];
 	return c;
 }
 
@@ -123,7 +134,7 @@ static unsigned next_children(struct children *c, unsigned *first)
 
 static bool walk_leaf(struct buddy *b, uint64_t n, buddy_see_fn see, void *ctx) REQUIRES(b->lock)
 {
-	struct children c = children_of(leaf_at(b, n), 0);
+	struct children c = children_of_leaf(leaf_at(b, n));
 	unsigned i, length;
 
 	while (c.whole) {
@@ -136,7 +147,7 @@ static bool walk_leaf(struct buddy *b, uint64_t n, buddy_see_fn see, void *ctx) 
 
 static bool walk_mid(struct buddy *b, uint64_t n, buddy_see_fn see, void *ctx) REQUIRES(b->lock)
 {
-	struct children c = children_of(mid_at(b, n), 1);
+	struct children c = children_of(mid_at(b, n), NODE_ORDERS);
 	unsigned i, length;
 
 	while (c.whole | c.parts) {
@@ -153,6 +164,7 @@ static struct children children_of_section(struct buddy *b, uint64_t n) REQUIRES
 	const struct children all = { UINT64_MAX, 0 }, none = { 0, 0 };
 	uint64_t word;
 
+	buddy_settle_locked(b);
 	switch (b->section_table[n >> MAX_ORDER] & SECTION_STATE_MASK) {
 	case SECTION_UNTOUCHED:
 		return all;
@@ -161,7 +173,7 @@ static struct children children_of_section(struct buddy *b, uint64_t n) REQUIRES
 		word = n >= b->start ? record_load(b, n) : 0;
 		if (page_word_state(word) == PAGE_FREE && page_word_order(word) == MAX_ORDER)
 			return all;
-		return children_of(section_at(b, n), 2);
+		return children_of(section_at(b, n), 2 * NODE_ORDERS);
 	default:
 		return none;
 	}
@@ -185,6 +197,7 @@ void buddy_walk_free(struct buddy *b, buddy_see_fn see, void *ctx)
 				enough = see(ctx, n + ((uint64_t)i << 12), (uint64_t)length << 12);
 			} else {
 				irq = spin_lock(&b->lock);
+				buddy_settle_locked(b);
 				enough = walk_mid(b, n + ((uint64_t)i << 12), see, ctx);
 				spin_unlock(&b->lock, irq);
 			}

@@ -244,34 +244,56 @@ paddr_t frames_alloc_2m(struct frames *f, uint8_t tag)
 	return paddr(frames_pop(f, CACHE_BLOCK, tag));
 }
 
-/* The first bank is written out: most requests end here, and a loop around it would cost them dear. */
-static noinline int alloc_block(struct frames *f, unsigned order, unsigned flags, unsigned tag, pfn_t *out)
+int frames_watch_tail(struct frames *f)
 {
-	struct buddy *b = f->banks;
-	uint64_t n;
+	frames_watch_look(f);
+	return MM_OK;
+}
+
+/* Bank b is locked, and its free blocks have to be searched. */
+int frames_alloc_search(struct frames *f, struct buddy *b, unsigned order, unsigned tag, uint64_t *out,
+			unsigned long irq)
+{
+	uint64_t size = (uint64_t)1 << order, n = BUDDY_NONE;
+	pfn_t first;
+	int err;
+
+	if (likely(frames_bank_room(b, size, 0) == size))
+		n = buddy_alloc_locked(b, order, tag);
+	spin_unlock(&b->lock, irq);
+	if (unlikely(n == BUDDY_NONE)) {
+		err = alloc_rest(f, order, 0, tag, &first);
+		if (err)
+			return err;
+		n = first.n;
+	}
+	*out = n << PAGE_SHIFT;
+	frames_watch_moved(f);
+	return MM_OK;
+}
+
+int frames_alloc_odd(struct frames *f, unsigned order, unsigned flags, unsigned tag, uint64_t *out)
+{
+	pfn_t first;
+	int err;
 
 	if (unlikely(order > MAX_ORDER || flags > (FRAMES_ZERO | FRAMES_BELOW_4G | FRAMES_RESERVE) || tag > 0xff))
 		return MM_EINVAL;
-	if (unlikely(!order || flags || !b) || (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f)))
-		return alloc_rest(f, order, flags, tag, out);
-	n = alloc_from(b, order, 0, tag);
-	if (unlikely(n == BUDDY_NONE))
-		return alloc_rest(f, order, 0, tag, out);
-	out->n = n;
-	frames_watch_moved(f);
-	return MM_OK;
+	err = alloc_rest(f, order, flags, tag, &first);
+	if (!err)
+		*out = first.n << PAGE_SHIFT;
+	return err;
 }
 
 /* [B1] [B7] [B8] [B9] [B20] [B21] [B23] */
 int frames_alloc(struct frames *f, unsigned order, unsigned flags, enum page_tag tag, pfn_t *out)
 {
-	uint64_t pa;
+	uint64_t pa = 0;
+	int err = frames_alloc_any(f, order, flags, (unsigned)tag, &pa);
 
-	if (likely(!(order | flags | (unsigned)tag >> 8)) && likely(frames_try_pop(f, CACHE_PAGE, (uint8_t)tag, &pa))) {
+	if (!err)
 		out->n = pa >> PAGE_SHIFT;
-		return MM_OK;
-	}
-	return alloc_block(f, order, flags, (unsigned)tag, out);
+	return err;
 }
 
 /* [B16] [B20] */
@@ -302,8 +324,10 @@ int frames_take(struct frames *f, pfn_t first, unsigned order, enum page_tag tag
 struct bank_counts frames_count_bank(struct buddy *b)
 {
 	unsigned long irq = spin_lock(&b->lock);
-	struct bank_counts counts = { b->given_pages, b->used_pages, b->allocs + b->frees };
+	struct bank_counts counts;
 
+	buddy_settle_locked(b);
+	counts = (struct bank_counts){ b->given_pages, b->used_pages, b->allocs + b->frees };
 	spin_unlock(&b->lock, irq);
 	return counts;
 }
@@ -315,7 +339,7 @@ void frames_give_block(struct frames *f, uint64_t n, unsigned order)
 	struct buddy *b = frames_bank_of(f, n);
 	unsigned long irq = spin_lock(&b->lock);
 
-	buddy_free_locked(b, n, order, record_load(b, n));
+	buddy_free_locked(b, n, order);
 	spin_unlock(&b->lock, irq);
 }
 
@@ -333,8 +357,7 @@ void frames_give_batch(struct frames *f, const uint64_t *pa, unsigned n, enum ca
 			buddy_put_batch_locked(b, pa + i, end - i);
 		else
 			for (unsigned k = i; k < end; k++)
-				buddy_free_locked(b, pa[k] >> PAGE_SHIFT, cache_order(kind),
-						  record_load(b, pa[k] >> PAGE_SHIFT));
+				buddy_free_locked(b, pa[k] >> PAGE_SHIFT, cache_order(kind));
 		spin_unlock(&b->lock, irq);
 	}
 }
@@ -359,18 +382,6 @@ void frames_report(struct frames *f, uint64_t pa, const char *what, int err, con
 			  mm_strerror(err));
 }
 
-/* A section that was handed out whole may become anything until the lock is ours. False: it did, or must not be freed. */
-static bool free_whole(struct frames *f, struct buddy *b, uint64_t n)
-{
-	unsigned long irq = spin_lock(&b->lock);
-	bool freed = section_of(f, n) == SECTION_WHOLE && frames_claim(f, n, MAX_ORDER);
-
-	if (freed)
-		buddy_free_whole_locked(b, n);
-	spin_unlock(&b->lock, irq);
-	return freed;
-}
-
 /* What became of a block that nobody else has claimed. */
 static void give(struct frames *f, uint64_t n, unsigned order)
 {
@@ -385,12 +396,14 @@ bool frames_try_free(struct frames *f, uint64_t n, unsigned order)
 	enum section_state state = section_of(f, n);
 	bool freed = false;
 
-	if (state == SECTION_WHOLE && order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES)) {
-		freed = free_whole(f, frames_bank_of(f, n), n);
-	} else if (state == SECTION_LIVE && frames_claim(f, n, order)) {
+	/* A section that was handed out whole has the record of its first frame. */
+	frames_moving(f, 1);
+	if ((state == SECTION_LIVE || (state == SECTION_WHOLE && IS_ALIGNED(n, SECTION_PAGES))) &&
+	    frames_claim(f, n, order)) {
 		give(f, n, order);
 		freed = true;
 	}
+	frames_moving(f, -1);
 	if (freed)
 		frames_watch_moved(f);
 	return freed;
@@ -422,43 +435,27 @@ noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uin
 	return err;
 }
 
-int frames_free_page_slow(uint64_t pa, struct frames *f)
+noinline int frames_free_page_slow(uint64_t pa, struct frames *f)
 {
 	return frames_free_slow(f, pa, 0, caller_address());
 }
 
-int frames_free_2m_slow(uint64_t pa, struct frames *f)
+noinline int frames_free_2m_slow(uint64_t pa, struct frames *f)
 {
 	return frames_free_slow(f, pa, CACHE_BLOCK_ORDER, caller_address());
 }
 
-/* Blocks that no cache takes: section table, record, then the bank. */
-static always_inline int free_block(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller)
+int frames_free_search(struct frames *f, struct buddy *b, uint64_t n, unsigned order, unsigned long irq)
 {
-	uint64_t n = pa >> PAGE_SHIFT, entry;
-	struct buddy *b;
-	unsigned long irq;
+	buddy_free_locked(b, n, order);
+	spin_unlock(&b->lock, irq);
+	frames_watch_moved(f);
+	return MM_OK;
+}
 
-	if (unlikely(pa & f->address_check))
-		return frames_free_slow(f, pa, order, caller);
-	entry = __atomic_load_n(&f->sections[pa >> SECTION_SHIFT], __ATOMIC_RELAXED);
-	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
-	if (likely(entry & SECTION_OPEN && order <= MAX_ORDER)) {
-		if (unlikely(!frames_claim(f, n, order)))
-			return frames_free_slow(f, pa, order, caller);
-		irq = spin_lock(&b->lock);
-		buddy_free_locked(b, n, order, record_load(b, n));
-		spin_unlock(&b->lock, irq);
-		frames_watch_moved(f);
-		return MM_OK;
-	}
-	/* An untouched section and back again. */
-	if ((entry & SECTION_STATE_MASK) == SECTION_WHOLE && order == MAX_ORDER && IS_ALIGNED(n, SECTION_PAGES) &&
-	    free_whole(f, b, n)) {
-		frames_watch_moved(f);
-		return MM_OK;
-	}
-	return frames_free_slow(f, pa, order, caller);
+noinline int frames_free_odd(uint64_t pa, unsigned order, struct frames *f)
+{
+	return frames_free_slow(f, pa, order, caller_address());
 }
 
 /* [B2] [B11] [B20] [B21] [B23] */
@@ -466,21 +463,13 @@ int frames_free(struct frames *f, pfn_t first, unsigned order)
 {
 	/* A frame number too large for an address must not become another one. */
 	if (unlikely(first.n >> (64 - PAGE_SHIFT)))
-		return frames_free_slow(f, frames_address(first.n), order, caller_address());
-	if (likely(order == 0))
-		return frames_push(f, first.n << PAGE_SHIFT, CACHE_PAGE);
-	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))
-		return frames_push(f, first.n << PAGE_SHIFT, CACHE_BLOCK);
-	return free_block(f, first.n << PAGE_SHIFT, order, caller_address());
+		return frames_free_refused(frames_address(first.n), order, f);
+	return frames_free_any(f, first.n << PAGE_SHIFT, order);
 }
 
 int frames_free_paddr(struct frames *f, paddr_t pa, unsigned order)
 {
-	if (likely(order == 0))
-		return frames_push(f, pa.v, CACHE_PAGE);
-	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))
-		return frames_push(f, pa.v, CACHE_BLOCK);
-	return free_block(f, pa.v, order, caller_address());
+	return frames_free_any(f, pa.v, order);
 }
 
 int frames_free_page(struct frames *f, paddr_t pa)

@@ -52,12 +52,13 @@ struct frames {
 	uint64_t block_word;	      /* record of an allocated 2 MiB block without its tag: no immediate of A64 */
 	uint64_t *sections;	/* section table: for each GiB, bank | enum section_state; a power of two of entries */
 	uint64_t address_check; /* bits of a physical address that no frame of the section table has */
+	struct buddy *banks;	/* >= 4 GiB by address, then < 4 GiB by address */
+	bool watched;		/* relaxed atomic: there is a watcher */
 
 	struct frames_cache *page_slots[FRAMES_CPU_SLOTS];
 	struct frames_cache *block_slots[FRAMES_CPU_SLOTS];
 	uint64_t n_sections;
-	struct buddy *banks; /* >= 4 GiB by address, then < 4 GiB by address */
-	struct buddy *low;   /* the first of those below 4 GiB */
+	struct buddy *low; /* the first of those below 4 GiB */
 	unsigned bank_count;
 	unsigned cpu_count;				      /* caches in use */
 	struct frames_cpu *cpus;			      /* list of them */
@@ -66,11 +67,12 @@ struct frames {
 	/* Relaxed atomics. */
 	uint64_t failures;
 	uint64_t bad_frees;
+	unsigned
+		moving; /* CPUs that have claimed blocks and hold no lock: frames_validate() does not miss what they have */
 	/* Watermarks (mm/frames_watch.c). */
 	struct spinlock watch_lock; /* outside a bank's, never with a cache's */
 	struct frames_watcher watcher;
 	bool watch_low; /* the last call said so */
-	bool watched;	/* relaxed atomic: there is a watcher */
 };
 
 /* ---- bring-up (boot: one CPU) ------------------------------------------------------------------------------------ */

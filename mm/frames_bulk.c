@@ -79,6 +79,7 @@ int frames_free_bulk(struct frames *f, unsigned n, const paddr_t *pages)
 	unsigned held = 0;
 	int first = MM_OK;
 
+	frames_moving(f, 1);
 	for (unsigned i = 0; i < n; i++) {
 		if (likely(claim(f, pages[i].v))) {
 			claimed[held++] = pages[i].v;
@@ -94,6 +95,7 @@ int frames_free_bulk(struct frames *f, unsigned n, const paddr_t *pages)
 	}
 	if (held)
 		frames_give_batch(f, claimed, held, CACHE_PAGE);
+	frames_moving(f, -1);
 	frames_watch_moved(f);
 	return first;
 }

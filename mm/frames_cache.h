@@ -101,12 +101,13 @@ struct buddy *frames_next_bank(struct frames *f, uint32_t node, uint64_t *cursor
 uint64_t frames_alloc_from_banks(struct frames *f, unsigned order, unsigned flags, unsigned tag, uint32_t node);
 
 /* How many frames of bank b a request with these flags may take, at most `want`. */
-static inline uint64_t frames_bank_room(const struct buddy *b, uint64_t want, unsigned flags) REQUIRES(b->lock)
+static inline uint64_t frames_bank_room(struct buddy *b, uint64_t want, unsigned flags) REQUIRES(b->lock)
 {
 	uint64_t free;
 
 	if (likely(!b->reserve_pages) || flags & FRAMES_RESERVE)
 		return want; /* the bank itself says when there is nothing left */
+	buddy_settle_locked(b);
 	free = b->given_pages - b->used_pages;
 	free = free > b->reserve_pages ? free - b->reserve_pages : 0;
 	return free < want ? free : want;

@@ -125,21 +125,104 @@ static always_inline int frames_push(struct frames *frames, uint64_t pa, enum ca
 		return frames_push_refused(pa, f, kind);
 	c = frames_my_cache(f, kind);
 	irq = arch_irq_save();
-	records = frames_records(f, kind, &word);
-	if (unlikely(!exclusive_flip((page_word_t *)(records + (pa >> 9)), word, PAGE_WORD_CHECKED,
-				     PAGE_WORD_CACHED_BIT))) {
+	if (unlikely(!exclusive_take_above(&c->word[0], 1, &level))) {
 		arch_irq_restore(irq);
 		return frames_push_refused(pa, f, kind);
 	}
-	/* The block is claimed: ours to bring somewhere. [PC2] */
-	if (unlikely(!exclusive_take_above(&c->word[0], 1, &level))) {
+	/* From here on the block is ours to bring somewhere; under the stack's lock, so that nobody finds it nowhere. [PC2] */
+	records = frames_records(f, kind, &word);
+	if (unlikely(!exclusive_flip((page_word_t *)(records + (pa >> 9)), word, PAGE_WORD_CHECKED,
+				     PAGE_WORD_CACHED_BIT))) {
+		exclusive_release(&c->word[0], level);
 		arch_irq_restore(irq);
-		return frames_push_slow(pa, f, kind);
+		return frames_push_refused(pa, f, kind);
 	}
 	level--;
 	c->word[level] = pa;
 	exclusive_release(&c->word[0], level);
 	arch_irq_restore(irq);
+	return MM_OK;
+}
+
+/* ---- blocks that no cache takes ----------------------------------------------------------------------------------- */
+
+/* The rest of both: the bank is locked and has to look; the request or the block is unusual. */
+int frames_alloc_search(struct frames *f, struct buddy *b, unsigned order, unsigned tag, uint64_t *out,
+			unsigned long irq) RELEASE(b->lock);
+int frames_alloc_odd(struct frames *f, unsigned order, unsigned flags, unsigned tag, uint64_t *out);
+int frames_free_search(struct frames *f, struct buddy *b, uint64_t n, unsigned order, unsigned long irq)
+	RELEASE(b->lock);
+int frames_free_odd(uint64_t pa, unsigned order, struct frames *f);
+/* frames_watch_look(), MM_OK. */
+int frames_watch_tail(struct frames *f);
+
+/* frames_alloc(), by address. [PC4] */
+static always_inline int frames_alloc_any(struct frames *frames, unsigned order, unsigned flags, unsigned tag,
+					  uint64_t *out)
+{
+	struct frames *f = cheap_base(frames);
+	struct buddy *b;
+	unsigned long irq;
+	uint64_t n;
+
+	if (likely(!(order | flags | tag >> 8)) && likely(frames_try_pop(f, CACHE_PAGE, (uint8_t)tag, out)))
+		return MM_OK;
+	b = f->banks;
+	if (unlikely(order - 1 > MAX_ORDER - 1 || flags | tag >> 8 || !b) ||
+	    (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f)))
+		return frames_alloc_odd(f, order, flags, tag, out);
+	irq = spin_lock(&b->lock);
+	if (unlikely(!buddy_alloc_last_locked(b, order, tag, &n)))
+		return frames_alloc_search(f, b, order, tag, out, irq);
+	spin_unlock(&b->lock, irq);
+	*out = n << PAGE_SHIFT;
+	if (unlikely(__atomic_load_n(&f->watched, __ATOMIC_RELAXED)))
+		return frames_watch_tail(f);
+	return MM_OK;
+}
+
+/* A jump, as in frames_push_refused(). */
+static always_inline int frames_free_refused(uint64_t pa, unsigned order, struct frames *f)
+{
+#ifdef NO_TAIL_CALLS
+	return frames_free_slow(f, pa, order, caller_address());
+#else
+	return frames_free_odd(pa, order, f);
+#endif
+}
+
+/* frames_free_paddr(). */
+static always_inline int frames_free_any(struct frames *frames, uint64_t pa, unsigned order)
+{
+	struct frames *f = cheap_base(frames);
+	uint64_t *sections = f->sections, check = f->address_check, n = pa >> PAGE_SHIFT, entry;
+	struct buddy *b;
+	unsigned long irq;
+
+	if (likely(order == 0))
+		return frames_push(f, pa, CACHE_PAGE);
+	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))
+		return frames_push(f, pa, CACHE_BLOCK);
+	together(sections, check);
+	if (unlikely(pa & check || order > MAX_ORDER))
+		return frames_free_refused(pa, order, f);
+	entry = shared_load(sections, pa >> SECTION_SHIFT);
+	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
+	/* A section that was handed out whole has the record of its first frame. */
+	if (unlikely(!(entry & SECTION_OPEN)) &&
+	    ((entry & SECTION_STATE_MASK) != SECTION_WHOLE || n & (SECTION_PAGES - 1)))
+		return frames_free_refused(pa, order, f);
+	irq = spin_lock(&b->lock);
+	if (unlikely(!exclusive_flip((page_word_t *)(f->map + (pa >> 9)), page_word(1, order, PAGE_ALLOC, 0),
+				     PAGE_WORD_CHECKED, PAGE_WORD_CACHED_BIT))) {
+		spin_unlock(&b->lock, irq);
+		return frames_free_refused(pa, order, f);
+	}
+	if (unlikely(!buddy_free_last_locked(b, n, order)))
+		return frames_free_search(f, b, n, order, irq);
+	spin_unlock(&b->lock, irq);
+	if (unlikely(__atomic_load_n(&f->watched, __ATOMIC_RELAXED)))
+		return frames_watch_tail(f);
 	return MM_OK;
 }
 

@@ -36,6 +36,12 @@ static always_inline bool frames_claim(struct frames *f, uint64_t n, unsigned or
 			      PAGE_WORD_CHECKED, PAGE_WORD_CACHED_BIT);
 }
 
+/* delta 1: the caller is about to claim blocks and to bring them somewhere without a lock all the way; -1: they are there. */
+static inline void frames_moving(struct frames *f, int delta)
+{
+	__atomic_fetch_add(&f->moving, (unsigned)delta, __ATOMIC_ACQ_REL);
+}
+
 /* A claimed block is its owner's again. */
 static inline void frames_unclaim(struct frames *f, uint64_t n)
 {

@@ -177,14 +177,10 @@ static void give_range(struct frames *f, uint64_t first, uint64_t end)
 		unsigned long irq = spin_lock(&b->lock);
 
 		for (unsigned i = 0; i < FRAMES_CACHE_BATCH && n < end && n < b->end; i++) {
-			uint64_t record = record_load(b, n);
-			uint64_t state = f->sections[n >> MAX_ORDER] & SECTION_STATE_MASK;
+			unsigned order = page_word_order(record_load(b, n));
 
-			if (state == SECTION_WHOLE)
-				buddy_free_whole_locked(b, n);
-			else
-				buddy_free_locked(b, n, page_word_order(record), record);
-			n += (uint64_t)1 << page_word_order(record);
+			buddy_free_locked(b, n, order);
+			n += (uint64_t)1 << order;
 		}
 		spin_unlock(&b->lock, irq);
 	}
@@ -219,6 +215,7 @@ static int free_exact(struct frames *f, uint64_t first, uint64_t pages, uintptr_
 	uint64_t end = first + pages, n = first;
 	int err = MM_EINVAL;
 
+	frames_moving(f, 1);
 	if (pages && end > first) {
 		/* When all is well with the block that was refused, it has changed in between. Once more. */
 		do {
@@ -228,10 +225,12 @@ static int free_exact(struct frames *f, uint64_t first, uint64_t pages, uintptr_
 	}
 	if (!err) {
 		give_range(f, first, end);
+		frames_moving(f, -1);
 		frames_watch_moved(f);
 		return MM_OK;
 	}
 	unclaim_range(f, first, n);
+	frames_moving(f, -1);
 	return refuse(f, frames_address(n), frames_address(first), pages, err, &info, caller);
 }
 

@@ -49,6 +49,7 @@ int frames_set_reserve(struct frames *f, uint64_t pages)
 			unsigned long bank_irq = spin_lock(&b->lock);
 			uint64_t more = pass ? left : share_of(pages, b->given_pages, total), most;
 
+			buddy_settle_locked(b);
 			if (pass == 0)
 				b->reserve_pages = 0;
 			most = could_keep(b, pass < 2);

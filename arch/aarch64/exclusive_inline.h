@@ -98,10 +98,20 @@ static always_inline void *cheap_base(void *p)
 	return p;
 }
 
-static always_inline __attribute__((no_instrument_function)) uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift)
+static always_inline __attribute__((no_instrument_function)) uint64_t deposit_byte(uint64_t word, uint8_t byte,
+										   unsigned shift)
 {
 	__asm__("bfi %0, %x1, %2, #8" : "+r"(word) : "r"(byte), "i"(shift));
 	return word;
+}
+
+static always_inline void shared_store_two(void *at, uint64_t value)
+{
+	struct two {
+		exclusive_word_t word[2];
+	};
+
+	__asm__("stp %x1, %x1, %0" : "=Q"(*(struct two *)at) : "rZ"(value));
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two halves of arch/spinlock.h that are not waiting, for AArch64. A number is taken with one LSE instruction where
- * every CPU has them, with load/store exclusive elsewhere; both work on the same word, so which one a CPU uses is its own
- * business (Arm ARM DDI 0487, "Synchronization and semaphores"). Included there only.
+ * What arch/spinlock.h asks, for AArch64. A number is taken with one LSE instruction where every CPU has them, with
+ * load/store exclusive elsewhere; both work on the same word, so which one a CPU uses is its own business (Arm ARM DDI
+ * 0487, "Synchronization and semaphores"). Included there only.
  */
 #ifndef ARCH_AARCH64_SPINLOCK_INLINE_H
 #define ARCH_AARCH64_SPINLOCK_INLINE_H
@@ -53,6 +53,24 @@ static always_inline void ticket_serve_next(uint32_t *word)
 			 : [serving] "=&r"(serving), [word] "+Q"(*word)
 			 :
 			 : "memory");
+}
+
+/*
+ * Waiting is WFE: the load-acquire exclusive arms this CPU's monitor on the word, the owner's store to it clears the
+ * monitor, and that is the event. No SEV is needed. SEVL: the first WFE falls through to the load that arms the monitor.
+ */
+static always_inline void ticket_wait(uint32_t *word, uint32_t mine)
+{
+	uint32_t serving;
+
+	__asm__ volatile("	sevl\n"
+			 "1:	wfe\n\t"
+			 "ldaxrh	%w[serving], %[word]\n\t"
+			 "cmp	%w[serving], %w[mine]\n\t"
+			 "b.ne	1b"
+			 : [serving] "=&r"(serving), [word] "+Q"(*word)
+			 : [mine] "r"(mine)
+			 : "memory", "cc");
 }
 
 #endif

@@ -70,4 +70,12 @@ static always_inline uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned
 	return word | (uint64_t)byte << shift;
 }
 
+static always_inline void shared_store_two(void *at, uint64_t value)
+{
+	exclusive_word_t *word = at;
+
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+	__atomic_store_n(word + 1, value, __ATOMIC_RELAXED);
+}
+
 #endif

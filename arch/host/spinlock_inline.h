@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two halves of arch/spinlock.h that are not waiting, with compiler atomics: a real lock between threads, visible to
- * ThreadSanitizer. Included there only.
+ * What arch/spinlock.h asks, with compiler atomics: a real lock between threads, visible to ThreadSanitizer. Included
+ * there only.
  */
 #ifndef ARCH_HOST_SPINLOCK_INLINE_H
 #define ARCH_HOST_SPINLOCK_INLINE_H
+
+#include "arch/arch.h"
 
 static inline uint32_t ticket_take(uint32_t *word)
 {
@@ -24,6 +26,13 @@ static inline void ticket_serve_next(uint32_t *word)
 	do {
 		new = (old & 0xffff0000) | (uint16_t)(old + 1);
 	} while (!__atomic_compare_exchange_n(word, &old, new, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+/* Gives the processor to others. [AR19] */
+static inline void ticket_wait(uint32_t *word, uint32_t mine)
+{
+	while ((__atomic_load_n(word, __ATOMIC_ACQUIRE) & 0xffff) != mine)
+		arch_cpu_relax();
 }
 
 #endif

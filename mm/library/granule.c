@@ -138,33 +138,14 @@ int gr_init(const struct gr_config *c)
 
 /* ---- page frames ------------------------------------------------------------------------------------------------------- */
 
-/* In a function of its own, so that the way through the cache needs no frame. */
-static noinline int alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
-{
-	pfn_t f;
-	int err;
-
-	if (tag > 0xff)
-		return MM_EINVAL;
-	err = frames_alloc(&frames, order, flags, (enum page_tag)tag, &f);
-	if (!err)
-		*pa = pfn_to_paddr(f).v;
-	return err;
-}
-
 int gr_alloc_pages(unsigned order, unsigned flags, unsigned tag, uint64_t *pa)
 {
-	if (likely(!(order | flags | tag >> 8)) &&
-	    likely(frames_try_pop(cheap_base(&frames), CACHE_PAGE, (uint8_t)tag, pa)))
-		return MM_OK;
-	return alloc_pages(order, flags, tag, pa);
+	return frames_alloc_any(&frames, order, flags, tag, pa);
 }
 
 int gr_free_pages(uint64_t pa, unsigned order)
 {
-	if (likely(order == 0))
-		return frames_push(&frames, pa, CACHE_PAGE);
-	return frames_free_paddr(&frames, paddr(pa), order);
+	return frames_free_any(&frames, pa, order);
 }
 
 uint64_t gr_alloc_page(uint8_t tag)

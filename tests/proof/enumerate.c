@@ -145,8 +145,21 @@ static bool is_plain(const struct region *r)
 	return r->stride == 1 && r->mask == UINT64_MAX;
 }
 
+/* A block that waits to be put back is put back: what any question would do. */
+static void settle_banks(void)
+{
+	for (unsigned i = 0; i < ENUMERATE_BANKS && g.bank[i]; i++) {
+		unsigned long irq = spin_lock(&g.bank[i]->lock);
+
+		buddy_settle_locked(g.bank[i]);
+		spin_unlock(&g.bank[i]->lock, irq);
+		memset(&g.bank[i]->lock, 0, sizeof(g.bank[i]->lock));
+	}
+}
+
 static void image_read(uint64_t *to)
 {
+	settle_banks();
 	for (const struct region *r = g.region; r < g.region + g.regions; to += r->n, r++)
 		if (is_plain(r))
 			memcpy(to, r->words, r->n * sizeof(*to));
@@ -194,6 +207,7 @@ static void clear_noise(void)
  */
 static void reset_counters(void)
 {
+	settle_banks();
 	clear_noise();
 	for (unsigned i = 0; i < ENUMERATE_BANKS && g.bank[i]; i++) {
 		struct buddy *b = g.bank[i];

@@ -247,7 +247,13 @@ static uint64_t state_now(void)
 
 	for (unsigned i = 0; i < w.model.banks; i++) {
 		struct buddy *b = world_bank(&w, i);
-		struct spinlock lock = b->lock;
+		unsigned long irq = spin_lock(&b->lock);
+		struct spinlock lock;
+
+		/* What waits to be put back is put back by the next question: as if it had been before. */
+		buddy_settle_locked(b);
+		spin_unlock(&b->lock, irq);
+		lock = b->lock;
 
 		memset(&b->lock, 0, sizeof(b->lock));
 		sum = sum_of(sum, w.metadata[i], w.metadata_bytes[i]);

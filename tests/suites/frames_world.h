@@ -262,9 +262,14 @@ static inline uint64_t world_sum(struct world *w)
 
 	for (unsigned i = 0; i < w->model.banks; i++) {
 		struct buddy *b = world_bank(w, i);
-		struct spinlock lock = b->lock;
 		const page_word_t *word = w->metadata[i];
+		unsigned long irq = spin_lock(&b->lock);
+		struct spinlock lock;
 
+		/* What waits to be put back is put back by the next question: as if it had been before. */
+		buddy_settle_locked(b);
+		spin_unlock(&b->lock, irq);
+		lock = b->lock;
 		memset(&b->lock, 0, sizeof(b->lock));
 		for (uint64_t k = 0; k < w->metadata_bytes[i] / 8; k++)
 			sum = (sum ^ word[k]) * 0x100000001b3 + (sum >> 47);

@@ -154,15 +154,26 @@ void bench_first_touch(void)
 
 /* ---- split and merge ------------------------------------------------------------------------------------------------------ */
 
+/* Two neighbours: the first splits a merged GiB down to `order`, and when it comes back as the last, all is merged again. */
+static __attribute__((noinline)) int neighbours(unsigned order)
+{
+	uint64_t a = 0, b = 0;
+	int bad = gr_alloc_pages(order, 0, TAG, &a);
+
+	bad |= gr_alloc_pages(order, 0, TAG, &b);
+	bad |= a + (GR_PAGE_SIZE << order) != b;
+	bad |= gr_free_pages(b, order);
+	return bad | gr_free_pages(a, order);
+}
+
 /*
  * One level of a split and of the merge that undoes it, in a machine with one bank. Every block below a GiB is taken first, so
- * that each request splits a whole, merged GiB: order k goes 18 - k levels down and up. What the pair costs without them is
- * measured beside it, and subtracted.
+ * that each round splits a whole, merged GiB: order k goes 18 - k levels down and up. A block alone would not do: the bank
+ * puts one that comes straight back into the bitmaps only when something else is asked of it.
  */
 void bench_levels(void)
 {
-	const int64_t scale = 1000;
-	int64_t sum = 0;
+	int64_t cost[GR_MAX_ORDER] = { 0 };
 	unsigned taken = 0;
 	struct gr_stats s;
 	int bad = gr_cpu_offline();
@@ -174,16 +185,9 @@ void bench_levels(void)
 		}
 	}
 	bad |= s.free_blocks[GR_MAX_ORDER] == 0 || s.free_pages != s.free_blocks[GR_MAX_ORDER] << GR_MAX_ORDER;
-	for (unsigned order = 0; order < GR_MAX_ORDER && !bad; order++) {
-		int64_t whole = pairs_of(order, &bad), plain;
-		uint64_t neighbour;
-
-		bad |= gr_alloc_pages(order, 0, TAG, &neighbour);
-		plain = pairs_of(order, &bad);
-		bad |= gr_free_pages(neighbour, order);
-		sum += (whole - plain) * scale / PAIRS / (int64_t)(GR_MAX_ORDER - order);
-	}
-	bench_row("frames.level", sum, GR_MAX_ORDER * (uint64_t)scale, bad);
+	for (unsigned order = 0; order < GR_MAX_ORDER; order++)
+		cost[order] = (int64_t)LEAST((void)0, bad |= neighbours(order), (void)0);
+	bench_row("frames.level", cost[0] - cost[GR_MAX_ORDER - 1], GR_MAX_ORDER - 1, bad);
 }
 
 /* ---- metadata ----------------------------------------------------------------------------------------------------------- */
