@@ -190,7 +190,7 @@ int fdt_alloc_range(struct fdt *fdt, const struct fdt_region *r, unsigned i, uin
 	return fdt_tuple(fdt, r->node, "alloc-ranges", i, base, size);
 }
 
-/* [FD23] */
+/* [FD26] */
 int get_distances(struct fdt *fdt, struct fdt_region_iter *it, struct fdt_distance *out)
 {
 	struct fdt_distance d;

@@ -135,6 +135,7 @@ int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 
 /* ---- which bank -------------------------------------------------------------------------------------------------- */
 
+/* [FX8] */
 int frames_set_distance(struct frames *f, uint32_t from, uint32_t to, unsigned distance)
 {
 	if (distance < 10)
@@ -409,6 +410,7 @@ bool frames_try_free(struct frames *f, uint64_t n, unsigned order)
 	return freed;
 }
 
+/* [PC3] */
 noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller)
 {
 	struct frame_info info = { .role = FRAME_FOREIGN };

@@ -142,6 +142,7 @@ static uint64_t spill(struct frames *f, struct frames_cache *c, enum cache_kind 
 	return level + out;
 }
 
+/* [PC1] */
 uint64_t frames_pop_slow(uint8_t tag, struct frames *f, enum cache_kind kind)
 {
 	const unsigned order = cache_order(kind);
@@ -171,6 +172,7 @@ uint64_t frames_pop_slow(uint8_t tag, struct frames *f, enum cache_kind kind)
 	return n == BUDDY_NONE ? FRAMES_NO_PAGE.v : n << PAGE_SHIFT;
 }
 
+/* [PC2] */
 int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
 {
 	unsigned long irq = arch_irq_save();

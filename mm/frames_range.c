@@ -84,7 +84,7 @@ static uint64_t take_lowest(struct frames *f, uint64_t pages, const struct wish 
 	return n;
 }
 
-/* [FX1] [FX2] */
+/* [FX1] [FX2] [FX9] */
 int frames_alloc_exact(struct frames *f, uint64_t pages, const struct frames_request *r, pfn_t *first)
 {
 	struct wish w;
@@ -208,7 +208,7 @@ static int refuse(struct frames *f, uint64_t bad, uint64_t first, uint64_t pages
 	return err;
 }
 
-/* [FX5] */
+/* [FX5] [FX9] [FX10] */
 static int free_exact(struct frames *f, uint64_t first, uint64_t pages, uintptr_t caller)
 {
 	struct frame_info info = { .role = FRAME_FOREIGN };
@@ -427,7 +427,7 @@ static unsigned take_some(struct frames *f, const struct wish *w, struct search 
 	return taken;
 }
 
-/* [FX6] [FX7] */
+/* [FX6] [FX7] [FX9] [FX10] */
 int frames_alloc_runs(struct frames *f, uint64_t pages, uint64_t align, const struct frames_request *r,
 		      struct frames_run *runs, unsigned max_runs, unsigned *n_runs)
 {

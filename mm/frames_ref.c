@@ -29,7 +29,7 @@ static int why_not(struct frames *f, uint64_t n)
 	return err ? err : MM_EBUSY;
 }
 
-/* [FR1] */
+/* [FR1] [FR10] [FR11] */
 int frames_get(struct frames *f, pfn_t first)
 {
 	page_word_t *record = record_of(f, first.n);
@@ -50,7 +50,7 @@ int frames_get(struct frames *f, pfn_t first)
 /*
  * Release, and acquire before the block is freed: what the other holders did with it comes before its next owner. The
  * last one may meet somebody who gets a reference at this moment: then it is not the last.
- * [FR2] [DG3]
+ * [FR2] [FR10] [FR11] [DG3]
  */
 static int put(struct frames *f, uint64_t n, bool *freed, uintptr_t caller)
 {

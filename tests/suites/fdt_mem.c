@@ -512,7 +512,7 @@ static int distances(void)
 	return more < 0 ? -1 : n;
 }
 
-TEST(FD23, "the distances between nodes come in tree order; what is no distance is malformed")
+TEST(FD26, "the distances between nodes come in tree order; what is no distance is malformed")
 {
 	static const uint32_t numbers[] = { 0, 0, 10, 0, 1, 11, 1, 0, UINT32_MAX, 7, 7, 10 };
 	static const uint32_t bad[][3] = { { 1, 1, 11 }, { 1, 1, 0 }, { 0, 1, 10 }, { 0, 1, 0 } };
