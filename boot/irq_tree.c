@@ -112,15 +112,16 @@ static int string_index(const char *list, size_t len, const char *name)
 	return -1;
 }
 
-/* The nearest interrupt-parent on the way up says whose the node's interrupts are (2.4.1). */
-static bool interrupts_go_to(const struct fdt *fdt, int node, int controller)
+/* The nearest interrupt-parent on the way up says whose the node's interrupts are (2.4.1). above: its parent. */
+static bool interrupts_go_to(const struct fdt *fdt, int node, int above, int controller)
 {
 	uint32_t parent, phandle;
 
 	while (!fdt_prop_u32(fdt, node, "interrupt-parent", &parent)) {
-		node = fdt_parent(fdt, node);
-		if (node == FDT_NONE)
+		if (above == FDT_NONE)
 			return false;
+		node = above;
+		above = fdt_parent(fdt, node);
 	}
 	return (fdt_prop_u32(fdt, controller, "phandle", &phandle) ||
 		fdt_prop_u32(fdt, controller, "linux,phandle", &phandle)) &&
@@ -141,17 +142,19 @@ const char *irq_tree_timer(const struct fdt *fdt, const struct irq_desc *control
 	size_t names_len, len, at;
 	const char *names;
 	const uint8_t *p;
-	int node, index = TIMER_VIRTUAL;
+	int node, above, index = TIMER_VIRTUAL;
 
 	node = fdt_find(fdt, "/timer", SIZE_MAX); /* where it nearly always is */
+	above = fdt_root(fdt);
 	if (!is_timer(fdt, node)) {
 		node = fdt_next_with(fdt, fdt_root(fdt), "interrupts");
 		while (node != FDT_NONE && !is_timer(fdt, node))
 			node = fdt_next_with(fdt, fdt_next_node(fdt, node, NULL), "interrupts");
+		above = fdt_parent(fdt, node);
 	}
 	if (node == FDT_NONE)
 		return "the device tree names none";
-	if (!interrupts_go_to(fdt, node, controller->node))
+	if (!interrupts_go_to(fdt, node, above, controller->node))
 		return "it is wired to another controller";
 	names = fdt_prop(fdt, node, "interrupt-names", &names_len);
 	if (names)

@@ -7,11 +7,11 @@
  * A stack that has run into its guard page cannot take a frame: the address is tried first (AT S1E1W), and when it does not
  * translate the frame goes to exception_stack. TPIDR_EL0 and TPIDRRO_EL0 are scratch: there is no EL0, and DAIF is masked
  * from the exception on. An IRQ comes between any two instructions, so also between somebody's own AT and the read of
- * PAR_EL1, which it must leave as it was; the others are taken by an instruction that is none of these, or do not return.
+ * PAR_EL1: it gives that back as well, also when an exception in the handler has used AT.
  */
 
 #define FRAME_SIZE 304
-/* Of an IRQ: x0 to x18, x30, a frame record (x29 and the interrupted PC, AAPCS64 6.4.6), SPSR. */
+/* Of an IRQ: x0 to x18, x30, a frame record (x29 and the interrupted PC, AAPCS64 6.4.6), SPSR, PAR_EL1. */
 #define IRQ_FRAME_SIZE 192
 #define IRQ_X18 144
 #define IRQ_RECORD 160
@@ -62,8 +62,6 @@ stack_lost_\n:
 	isb
 	mrs	x0, par_el1
 	tbnz	x0, #0, stack_lost_\n
-	mrs	x0, tpidrro_el0
-	msr	par_el1, x0
 	mrs	x0, tpidr_el0
 	sub	sp, sp, #IRQ_FRAME_SIZE
 	stp	x0, x1, [sp]
@@ -156,13 +154,15 @@ take_irq:
 	mrs	x2, elr_el1
 	mrs	x3, spsr_el1
 	stp	x29, x2, [sp, #IRQ_RECORD]
-	str	x3, [sp, #IRQ_SPSR]
+	mrs	x2, tpidrro_el0		/* PAR_EL1 (irq_vector) */
+	stp	x3, x2, [sp, #IRQ_SPSR]
 	add	x29, sp, #IRQ_RECORD	/* a backtrace from the handler goes on in the interrupted code */
 	bl	irq_entry
 	ldp	x29, x2, [sp, #IRQ_RECORD]
-	ldr	x3, [sp, #IRQ_SPSR]
+	ldp	x3, x4, [sp, #IRQ_SPSR]
 	msr	elr_el1, x2
 	msr	spsr_el1, x3
+	msr	par_el1, x4
 	ldp	x18, x30, [sp, #IRQ_X18]
 	ldp	x16, x17, [sp, #128]
 	ldp	x14, x15, [sp, #112]

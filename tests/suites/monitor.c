@@ -8,14 +8,68 @@
 
 #include "arch/arch.h"
 #include "boot/boot.h"
+#include "boot/format_size.h"
+#include "boot/monitor.h"
 #include "boot/report.h"
 #include "boot/tour.h"
+#include "lib/printf.h"
 #include "mm/heap.h"
 #include "mm/mmu.h"
-#include "tests/suites/monitor_say.h"
+#include "tests/suites/capture.h"
 #ifdef GRANULE_HOST
+#include "arch/host/host.h"
+#include "tests/host/boot_fakes.h"
 #include "tests/host/panic.h"
 #endif
+
+static void machine(void)
+{
+#ifdef GRANULE_HOST
+	fake_machine();
+#endif
+}
+
+static int result;
+
+/* Executes a line; returns what was said. */
+static const char *say(const char *fmt, ...) printf_like(1, 2);
+static const char *say(const char *fmt, ...)
+{
+	char line[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	gr_vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	capture_begin();
+	result = monitor_execute(line);
+	return capture_end();
+}
+
+static struct frames_stats stats_now(void)
+{
+	struct frames_stats s;
+
+	frames_get_stats(boot.frames, &s);
+	return s;
+}
+
+/* The number that stands behind the first `what`, in decimal or 0x. */
+static uint64_t number_after(const char *text, const char *what)
+{
+	const char *p = find_text(text, what);
+	uint64_t n = UINT64_MAX;
+
+	if (p == NULL)
+		return UINT64_MAX;
+	p += strlen(what);
+	while (*p == ' ')
+		p++;
+	/* No suffix: "4 KiB" is 4 and a unit, and "16M" is never printed. */
+	if (parse_u64(p, p + strlen(p), &n) == NULL)
+		return UINT64_MAX;
+	return n;
+}
 
 TEST(BU31, "a line is a command and its words; empty lines do nothing; what is no command is named")
 {
@@ -130,6 +184,325 @@ TEST(BU32, "mem shows the totals that frames and heap keep")
 	CHECK_EQ(number_after(said, "kmalloc "), h.allocs);
 	CHECK(longest_line(said) <= 80);
 }
+
+/* The line of text that begins at p, with its newline; and what stands behind it. */
+static const char *next_line(const char *p)
+{
+	while (*p != '\0' && *p++ != '\n')
+		;
+	return p;
+}
+
+/* The cell of an order in `buddy`: two columns of ten orders, forty-one characters apart. */
+static const char *order_cell(const char *said, unsigned order)
+{
+	const char *p = next_line(said);
+
+	for (unsigned i = 0; i < order % 10; i++)
+		p = next_line(p);
+	return p + (order >= 10 ? 41 : 0);
+}
+
+TEST(BU33,
+     "buddy shows every order's free blocks, bytes and fragmentation, and the largest; they add up to the free pages")
+{
+	struct frames_stats f;
+	const char *said;
+	uint64_t pages = 0;
+
+	machine();
+	f = stats_now();
+	said = say("buddy");
+	CHECK_EQ(result, MM_OK);
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		char size[FORMAT_SIZE_MAX];
+		char all[FORMAT_SIZE_MAX];
+		char want[64];
+		unsigned permille = frames_fragmentation(&f, order);
+
+		gr_snprintf(want, sizeof(want), "%3u %7s %10lu %10s %3u.%u", order,
+			    format_size(size, PAGE_SIZE << order), (unsigned long)f.free_blocks[order],
+			    format_size(all, (f.free_blocks[order] << order) * PAGE_SIZE), permille / 10,
+			    permille % 10);
+		CHECK(strncmp(order_cell(said, order), want, strlen(want)) == 0);
+		pages += f.free_blocks[order] << order;
+	}
+	CHECK_EQ(pages, f.free_pages - f.cached_pages);
+	CHECK_EQ(number_after(said, "largest free block: order "), (uint64_t)frames_largest_free(boot.frames));
+	CHECK_EQ(number_after(said, "allocations "), f.allocs);
+	CHECK_EQ(number_after(said, "failed "), f.failures);
+	CHECK_EQ(number_after(said, "refused frees "), f.bad_frees);
+	CHECK(longest_line(said) <= 80);
+	if (f.cpus <= 4)
+		CHECK(count_text(said, "\n") <= 22);
+}
+
+/* The cache of one CPU, as `buddy` shows it. */
+static const char *cache_line(char buf[128], const char *name, const struct frames_cpu_stats *c)
+{
+	char pages[24];
+	char blocks[24];
+
+	gr_snprintf(pages, sizeof(pages), "%u/%u", c->pages, c->page_limit);
+	gr_snprintf(blocks, sizeof(blocks), "%u/%u", c->blocks, c->block_limit);
+	gr_snprintf(buf, 128, "\n%8s %13s %11s %12lu %12lu %12lu\n", name, pages, blocks, (unsigned long)c->refills,
+		    (unsigned long)c->drains, (unsigned long)c->remote_drains);
+	return buf;
+}
+
+/* Whether `said` shows the caches: those of the first `lines`, and the sum. */
+static bool caches_shown(const char *said, unsigned lines)
+{
+	unsigned cpus = stats_now().cpus;
+	struct frames_cpu_stats c;
+	struct frames_cpu_stats all = { 0 };
+	char name[16];
+	char line[128];
+	bool ok = true;
+
+	for (unsigned i = 0, from = 0; i < cpus; i++, from = c.cpu + 1) {
+		ok = ok && frames_next_cpu_stats(boot.frames, from, &c);
+		gr_snprintf(name, sizeof(name), "%u", c.cpu);
+		ok = ok && has_text(said, cache_line(line, name, &c)) == (i < lines);
+		all.pages += c.pages;
+		all.page_limit += c.page_limit;
+		all.blocks += c.blocks;
+		all.block_limit += c.block_limit;
+		all.refills += c.refills;
+		all.drains += c.drains;
+		all.remote_drains += c.remote_drains;
+	}
+	gr_snprintf(name, sizeof(name), "all %u", cpus);
+	return ok && has_text(said, cache_line(line, name, &all)) == (cpus > 1);
+}
+
+TEST(DG8, "buddy shows every CPU's cache where that fits a screen, the first and the sum where it does not")
+{
+	const char *said;
+	unsigned cpus;
+
+	machine();
+	cpus = stats_now().cpus;
+	said = say("buddy");
+	CHECK_EQ(result, MM_OK);
+	CHECK_EQ(has_text(said, "no CPU has a cache of frames\n"), cpus == 0);
+	CHECK(caches_shown(said, cpus > 8 ? 7 : cpus));
+	CHECK(longest_line(said) <= 80);
+	CHECK(count_text(said, "\n") <= 24);
+	said = say("buddy cpus");
+	CHECK_EQ(result, MM_OK);
+	CHECK(caches_shown(said, cpus));
+	said = say("buddy all");
+	CHECK_EQ(result, MM_EINVAL);
+	CHECK(strcmp(said, "'all' is not 'cpus', which shows the cache of every CPU\n") == 0);
+}
+
+#ifdef GRANULE_HOST
+#define CPUS 20
+
+TEST_ON(TAP_HOST, DG8, "four CPUs have a line each, eight too; of twenty seven are shown, and all on request")
+{
+	static struct {
+		_Alignas(64) char bytes[FRAMES_CPU_BYTES];
+	} memory[CPUS];
+	static const unsigned steps[] = { 1, 2, 4, 8, 9, CPUS };
+	unsigned online = 0;
+	paddr_t pa = FRAMES_NO_PAGE;
+	const char *said;
+
+	machine();
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		for (; online < steps[i]; online++) {
+			host_set_cpu_id(100 + online);
+			CHECK_EQ(frames_cpu_online(boot.frames, online, 0, &memory[online]), MM_OK);
+		}
+		/* Each has done another number of things. */
+		for (unsigned k = 0; k < online; k++) {
+			host_set_cpu_id(100 + k);
+			for (unsigned n = 0; n < k + 1; n++) {
+				pa = frames_alloc_page(boot.frames, TAG_TEST);
+				CHECK_EQ(frames_free_page(boot.frames, pa), MM_OK);
+				if (n % 4 == 1)
+					(void)frames_drain(boot.frames);
+			}
+		}
+		said = say("buddy");
+		CHECK(caches_shown(said, online > 8 ? 7 : online));
+		CHECK_EQ(has_text(said, " more (buddy cpus shows them)\n"), online > 8);
+		CHECK(count_text(said, "\n") <= (online <= 4 ? 21 : 24));
+		CHECK(longest_line(said) <= 80);
+		said = say("buddy cpus");
+		CHECK(caches_shown(said, online));
+		CHECK(!has_text(said, " more ("));
+	}
+	CHECK(has_text(say("buddy"), "\n     ... and 13 more (buddy cpus shows them)\n"));
+	/* Free, and in no bank. */
+	CHECK(stats_now().cached_pages > 0);
+	for (unsigned k = 0; k < online; k++) {
+		host_set_cpu_id(100 + k);
+		CHECK_EQ(frames_cpu_offline(boot.frames), MM_OK);
+	}
+	host_set_cpu_id(0);
+	CHECK_EQ(frames_validate(boot.frames), MM_OK);
+}
+#endif
+
+TEST(DG9, "owners shows each owner's pages, by tag and name; with what is free they are all there is")
+{
+	static uint64_t pages[256];
+	struct frames_stats f;
+	const char *said;
+	pfn_t block;
+	uint64_t all = 0;
+	unsigned lines = 3;
+
+	machine();
+	CHECK_OR_RETURN(frames_alloc(boot.frames, 2, 0, (enum page_tag)200, &block) == MM_OK);
+	CHECK_EQ(page_tag_set_name(200, "a name that is far longer than its column"), MM_OK);
+	said = say("owners");
+	CHECK_EQ(result, MM_OK);
+	f = stats_now();
+	frames_count_owners(boot.frames, pages);
+	for (unsigned tag = 0; tag < 256; tag++) {
+		char size[FORMAT_SIZE_MAX];
+		char want[96];
+
+		gr_snprintf(want, sizeof(want), "\n%5u  %-24.24s %14lu %12s\n", tag, page_tag_name(tag),
+			    (unsigned long)pages[tag], format_size(size, pages[tag] * PAGE_SIZE));
+		CHECK_EQ(has_text(said, want), pages[tag] != 0);
+		lines += pages[tag] != 0;
+		all += pages[tag];
+	}
+	CHECK_EQ(pages[200], 4);
+	CHECK_EQ(count_text(said, "\n"), lines);
+	CHECK_EQ(number_after(said, "\n       all "), all);
+	CHECK_EQ(number_after(said, "\n       free "), f.free_pages);
+	CHECK_EQ(all, f.total_pages - f.free_pages);
+	CHECK(longest_line(said) <= 80);
+	CHECK_EQ(page_tag_set_name(200, NULL), MM_OK);
+	CHECK_EQ(frames_free(boot.frames, block, 2), MM_OK);
+}
+
+TEST(DG10, "leaks shows what came after the mark: addresses, as many as one wants, and totals by owner")
+{
+	static pfn_t block[40];
+	const char *said;
+	char want[96];
+
+	machine();
+	said = say("mark");
+	CHECK_EQ(result, MM_OK);
+	CHECK(strcmp(said, "marked: leaks shows what is allocated from now on\n") == 0);
+	said = say("leaks");
+	CHECK_EQ(result, MM_OK);
+	CHECK(strcmp(said, "  all since the mark                  0 blocks              0 pages        0 B\n") == 0);
+	for (unsigned i = 0; i < 40; i++)
+		CHECK_OR_RETURN(frames_alloc(boot.frames, i % 2, 0, i % 4 ? TAG_TEST : (enum page_tag)99, &block[i]) ==
+				MM_OK);
+	CHECK_EQ(frames_get(boot.frames, block[1]), MM_OK);
+	said = say("leaks");
+	CHECK_EQ(result, MM_OK);
+	CHECK_EQ(count_text(said, "\n"), 16 + 1 + 2 + 1);
+	CHECK_EQ(count_text(said, "  0x0000"), 16);
+	CHECK(has_text(said, "\n  ... and 24 more blocks\n"));
+	CHECK(has_text(said, "\n  test (7)                           30 blocks             50 pages    200 KiB\n"));
+	CHECK(has_text(said, "\n  user (99)                          10 blocks             10 pages     40 KiB\n"));
+	CHECK(has_text(said, "\n  all since the mark                 40 blocks             60 pages    240 KiB\n"));
+	CHECK(longest_line(said) <= 80);
+	said = say("leaks 100");
+	CHECK_EQ(count_text(said, "  0x0000"), 40);
+	CHECK(!has_text(said, "more blocks"));
+	for (unsigned i = 0; i < 40; i++) {
+		gr_snprintf(want, sizeof(want), "  0x%012lx  order %2u  %8s  tag %s%s\n",
+			    (unsigned long)pfn_to_paddr(block[i]).v, i % 2, i % 2 ? "8 KiB" : "4 KiB",
+			    i % 4 ? "test (7)" : "user (99)", i == 1 ? ", shared" : "");
+		CHECK(has_text(said, want));
+	}
+	said = say("leaks 0");
+	CHECK_EQ(count_text(said, "\n"), 4);
+	CHECK(has_text(said, "  ... and 40 more blocks\n"));
+	CHECK_EQ(frames_put(boot.frames, block[1], NULL), MM_OK);
+	for (unsigned i = 1; i < 40; i++)
+		CHECK_EQ(frames_free(boot.frames, block[i], i % 2), MM_OK);
+	said = say("leaks");
+	CHECK(has_text(said, "\n  user (99)                           1 block               1 page       4 KiB\n"));
+	CHECK_EQ(frames_free(boot.frames, block[0], 0), MM_OK);
+	CHECK_EQ(frames_leaks(boot.frames, NULL, NULL), 0);
+	(void)say("leaks x");
+	CHECK_EQ(result, MM_EINVAL);
+	CHECK_EQ(frames_validate(boot.frames), MM_OK);
+}
+
+TEST(DG5, "stats shows machine, banks, totals, free blocks and owners, in eighty columns")
+{
+	struct frames_bank_stats bank;
+	const char *said;
+	char want[96];
+	char buddy[8192];
+
+	machine();
+	gr_snprintf(buddy, sizeof(buddy), "%s", say("buddy"));
+	said = say("stats");
+	CHECK_EQ(result, MM_OK);
+	CHECK(has_text(said, boot.model));
+	CHECK(has_text(said, buddy));
+	CHECK(has_text(said, "\n  tag  owner "));
+	CHECK(has_text(said, "\nobjects "));
+	for (unsigned i = 0; frames_get_bank_stats(boot.frames, i, &bank); i++) {
+		gr_snprintf(want, sizeof(want), "\nbank      0x%012lx  ", (unsigned long)pfn_to_paddr(bank.start).v);
+		CHECK(has_text(said, want));
+		gr_snprintf(want, sizeof(want), "  node %u  ", bank.node);
+		CHECK(has_text(said, want));
+	}
+	CHECK_EQ(count_text(said, "\nbank "), stats_now().banks);
+	CHECK(longest_line(said) <= 80);
+	CHECK(strcmp(say("stats --yaml"), "'--yaml' is not '--json', which prints for tools\n") == 0);
+	CHECK_EQ(result, MM_EINVAL);
+}
+
+#ifdef GRANULE_HOST
+static unsigned messages;
+
+static unsigned long count_message(void)
+{
+	messages++;
+	return 0;
+}
+
+static void count_nothing(unsigned long state)
+{
+	(void)state;
+}
+
+/* The parser is Python's, in the QEMU checks; this is what they cannot see. */
+TEST_ON(TAP_HOST, DG5,
+	"stats --json is one message of the log for each line, each of which a reader can tell from others'")
+{
+	const char *said;
+	const char *line;
+	unsigned lines = 0;
+	unsigned odd = 0;
+
+	machine();
+	CHECK_EQ(page_tag_set_name(123, "\"a\\\n"), MM_OK);
+	messages = 0;
+	log_set_lock(count_message, count_nothing);
+	said = say("stats --json");
+	log_set_lock(NULL, NULL);
+	CHECK_EQ(result, MM_OK);
+	for (line = said; *line != '\0'; line = next_line(line), lines++) {
+		bool last = *next_line(line) == '\0';
+
+		odd += lines == 0 ? strncmp(line, "{\n", 2) != 0 : last ? strcmp(line, "}\n") != 0 : *line != ' ';
+	}
+	CHECK_EQ(odd, 0);
+	CHECK(lines > 50);
+	/* capture_begin() and capture_end() set the sink. */
+	CHECK_EQ(messages, lines + 2);
+	CHECK(has_text(said, "\n \"schema\": \"granule-stats\",\n \"version\": 1,\n"));
+	CHECK_EQ(page_tag_set_name(123, NULL), MM_OK);
+}
+#endif
 
 TEST(BU34, "ram lists every piece of RAM with its owner")
 {

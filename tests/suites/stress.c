@@ -319,7 +319,6 @@ static void look_after_all(struct cpu_work *c, uint64_t step)
 {
 	struct frames_stats stats;
 
-	(void)frames_drain(boot.frames);
 	frames_get_stats(boot.frames, &stats);
 	if (stats.free_pages > stats.total_pages)
 		complain(&c->loop, "free pages", stats.free_pages, stats.total_pages);
@@ -362,6 +361,8 @@ static void run(void *arg)
 			bulk(&c->loop, c->held, c->pages);
 		else if (step % 128 == 87)
 			go_away(c);
+		else if (step % 512 == 200)
+			(void)frames_drain(boot.frames); /* the others' caches, while they use them */
 		else if (arch_cpu_id() == 0 && step % (STEPS_MIN / 2) == 0)
 			look_after_all(c, step);
 		else
