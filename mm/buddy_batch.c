@@ -105,7 +105,7 @@ static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsign
 	uint64_t word[LEAF_WORDS] = { leaf_at(b, n)[0], leaf_at(b, n)[1] };
 	unsigned got = 0;
 
-	for (unsigned order = 0; order < LEAF_ORDER && got < want; order++) {
+	for (unsigned order = 0; order < LEAF_ORDER; order++) {
 		uint64_t *w = &word[order != 0];
 		unsigned shift = leaf_shift(order), size = 1u << order;
 

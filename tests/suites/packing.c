@@ -478,6 +478,7 @@ static uint64_t next_frame(void)
 
 TEST_ON(TAP_HOST, PK6, "a batch empties the lowest leaf that is free in part, then a whole one")
 {
+	struct frame_info info;
 	paddr_t pa[64];
 
 	WORLD_OR_RETURN(&w, &some_leaves, 1);
@@ -494,6 +495,9 @@ TEST_ON(TAP_HOST, PK6, "a batch empties the lowest leaf that is free in part, th
 	for (uint64_t i = 0; i < 3; i++)
 		CHECK_EQ(paddr_to_pfn(pa[i]).n, START + LEAF + 8 + i);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	/* What is left of the block is free, without references, and was last whose the block was. */
+	CHECK(is_free(START + LEAF + 12, &info));
+	CHECK(info.order == 2 && info.ref == 0 && info.tag == TAG_TEST);
 	CHECK_EQ(frames_alloc_bulk(&w.f, 8, 0, TAG_TEST, pa), MM_OK);
 	for (uint64_t i = 0; i < 5; i++)
 		CHECK_EQ(paddr_to_pfn(pa[i]).n, START + LEAF + 11 + i);
