@@ -347,6 +347,13 @@ test-host-clang test-host-gcc test-host-tsan: test-host-%:
 	$(Q)$(SUBMAKE) $(HOST_$*_SUITES)
 	$(Q)$(PROVE) -j$(NPROC) $(HOST_$*_SUITES)
 
+# The suites that start threads, under ThreadSanitizer.
+TSAN_SUITES := $(addprefix $(HOST_tsan)/suites/,$(basename $(notdir $(shell grep -l '<pthread.h>' $(SUITES)))))
+.PHONY: test-tsan
+test-tsan:
+	$(Q)$(SUBMAKE) $(TSAN_SUITES)
+	$(Q)$(PROVE) -j$(NPROC) $(TSAN_SUITES)
+
 # ---- machines in QEMU ----------------------------------------------------------------------------------------------------
 
 # A test for prove is an executable file: these are commands wrapped as one.
@@ -470,7 +477,7 @@ test: setup
 	$(Q)$(SUBMAKE) kernel-ubsan
 	$(Q)$(SUBMAKE) kernel-gcc
 	$(Q)$(SUBMAKE) kernel-clang
-	$(Q)$(SUBMAKE) $(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(FUZZERS) inventory-traces
+	$(Q)$(SUBMAKE) $(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TSAN_SUITES) $(FUZZERS) inventory-traces
 	$(Q)$(MAKE) --no-print-directory test-all
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
@@ -478,7 +485,7 @@ TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsa
 TESTS_ALONE += $(BUILD)/t/bench-selftest $(if $(filter release,$(VARIANT)),$(BUILD)/t/ratchet)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
-		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TESTS_ALONE)
+		$(HOST_clang_SUITES) $(HOST_gcc_SUITES) $(TSAN_SUITES) $(TESTS_ALONE)
 
 # ---- everything else -----------------------------------------------------------------------------------------------------
 
@@ -514,6 +521,7 @@ help:
 	@echo 'make test               everything: both compilers, host suites, QEMU matrix, short fuzz, inventory'
 	@echo 'make test-host          the suites on this machine, under sanitizers and as gcc builds them'
 	@echo 'make SUITE=buddy        one suite on this machine (test-host-clang, -gcc, -tsan: one build)'
+	@echo 'make test-tsan          the suites with threads of their own, under ThreadSanitizer'
 	@echo 'make test-qemu          the QEMU matrix of TOOLCHAIN; ONLY=PATTERN picks machines, JOBS=N'
 	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
 	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'

@@ -410,7 +410,7 @@ bool frames_try_free(struct frames *f, uint64_t n, unsigned order)
 	return freed;
 }
 
-/* [PC3] */
+/* [PC3] [PV3] */
 noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller)
 {
 	struct frame_info info = { .role = FRAME_FOREIGN };

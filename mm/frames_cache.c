@@ -99,7 +99,7 @@ static unsigned take_blocks(struct buddy *b, uint64_t *pa, unsigned want) REQUIR
 
 /*
  * Fills half of the empty, locked stack from the first bank that has something: then the next batch is as far away in
- * either direction. The lowest frame ends on top. Returns the level. [PC4] [PV1]
+ * either direction. The lowest frame ends on top. Returns the level. [PC4] [PV1] [PV2]
  */
 static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind kind)
 {

@@ -37,12 +37,12 @@ enum page_tag {
 };
 
 struct page {
-	uint32_t ref;	   /* references; 1 when allocated. Atomic: mm/frames.h counts */
-	uint32_t aux : 16; /* the owner's: slab index, table entry count */
-	uint32_t tag : 8;  /* enum page_tag: owner, or last owner */
-	uint32_t old : 1;  /* allocated before the last frames_mark() */
-	uint32_t order : 5;
-	uint32_t state : 2; /* enum page_state */
+	uint32_t ref;	  /* references; 1 when allocated. Atomic: mm/frames.h counts */
+	uint16_t aux;	  /* the owner's: slab index, table entry count. No bit-field: a store writes nothing else */
+	uint16_t tag : 8; /* enum page_tag: owner, or last owner */
+	uint16_t old : 1; /* allocated before the last frames_mark() */
+	uint16_t order : 5;
+	uint16_t state : 2; /* enum page_state */
 };
 _Static_assert(sizeof(struct page) == 8, "mem_map is 8 bytes a page: 2 MiB for each 1 GiB section");
 

@@ -4,8 +4,10 @@
  *
  *	host-tests [--list] [SUITE[:ID][,...] ...]
  *
- * Prints TAP to stdout, the log as TAP comments. Exit status 0 only when nothing failed.
+ * Prints TAP to stdout, the log as TAP comments. A test that leaves interrupts masked has failed. Exit status 0 only when
+ * nothing failed.
  */
+#include "arch/host/host.h"
 #include "lib/log.h"
 #include "lib/tap.h"
 #include <stdio.h>
@@ -32,6 +34,19 @@ static void log_as_comment(const char *text, size_t n)
 	fflush(stdout);
 }
 
+static void (*after_before)(const struct tap_test *t, bool ok); /* tests/trace/host.c's, where it is linked */
+
+static void after(const struct tap_test *t, bool ok)
+{
+	bool masked = host_irq_depth() != 0;
+
+	CHECK(!masked);
+	while (host_irq_depth())
+		arch_irq_restore(host_irq_depth() - 1);
+	if (after_before)
+		after_before(t, ok && !masked);
+}
+
 int main(int argc, char **argv)
 {
 	size_t length = 1;
@@ -44,6 +59,8 @@ int main(int argc, char **argv)
 	}
 	log_set_verbose(false);
 	log_set_sink(log_as_comment);
+	after_before = tap_after;
+	tap_after = after;
 
 	for (int i = 1; i < argc; i++)
 		length += strlen(argv[i]) + 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* panic() for host programs: caught by expect_panic(), otherwise printed, and the process aborts. */
 #include "tests/host/panic.h"
+#include "arch/host/host.h"
 #include "lib/panic.h"
 #include "lib/printf.h"
 #include <setjmp.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 
 static jmp_buf catcher;
+static unsigned irq_depth; /* where it was set */
 static bool catching;
 static char text[512];
 
@@ -29,8 +31,12 @@ _Noreturn void panic(const char *fmt, ...)
 
 const char *expect_panic(void (*fn)(void))
 {
-	if (setjmp(catcher) != 0)
+	irq_depth = host_irq_depth();
+	if (setjmp(catcher) != 0) {
+		while (host_irq_depth() > irq_depth)
+			arch_irq_restore(host_irq_depth() - 1);
 		return text;
+	}
 	catching = true;
 	fn();
 	catching = false;

@@ -5,7 +5,8 @@
 
 /*
  * Calls fn() and returns the text it panicked with (valid until the next call), or NULL when it returned. One thread, not
- * nested. A lock that fn() held when it panicked stays held: such a test uses objects of its own.
+ * nested. Interrupts are as before. A lock that fn() held when it panicked stays held: such a test uses objects of its
+ * own.
  */
 const char *expect_panic(void (*fn)(void));
 

@@ -524,6 +524,8 @@ class Run:
         else:
             why = self.try_tests(mutant, self.plain, tests, dict(mutant.changed), 10)
             mutant.outcome = Outcome(KILLED, why) if why else Outcome(SURVIVED, "%d tests pass" % len(tests))
+        if mutant.outcome.status == SURVIVED and mutant.key not in self.known:
+            self.say("so far alive: %s  %s" % (mutant.id, mutant.describe()))
         shutil.rmtree(self.folder_of(mutant, "plain-mutants"), ignore_errors=True)
 
     def compare_hard(self, mutant):

@@ -592,6 +592,7 @@ TEST(DG2, "an embedder's tags have the names it gives; Granule's own keep theirs
 	CHECK(!strcmp(page_tag_name(TAG_USER), "driver"));
 	CHECK(!strcmp(page_tag_name(255), "last"));
 	CHECK(!strcmp(page_tag_name(TAG_USER + 1), "user"));
+	CHECK(!strcmp(page_tag_name(256), "user"));
 	CHECK_EQ(page_tag_set_name(255, NULL), MM_OK);
 	CHECK_EQ(page_tag_set_name(TAG_USER, NULL), MM_OK);
 	CHECK(!strcmp(page_tag_name(TAG_USER), "user"));

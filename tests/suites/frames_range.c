@@ -514,7 +514,7 @@ static void mark_run(unsigned id, uint64_t n, uint64_t pages, unsigned from, uns
 			thread_wrong[id]++;
 			return;
 		}
-		page->aux = (uint16_t)to;
+		__atomic_store_n(&page->aux, (uint16_t)to, __ATOMIC_RELAXED); /* the check may be looking */
 		n += (uint64_t)1 << page->order;
 	}
 }
