@@ -422,13 +422,15 @@ fuzz: $(FUZZERS) kernel-$(TOOLCHAIN)
 
 # ---- mutants -----------------------------------------------------------------------------------------------------------------
 
-# MUTANTS holds arguments of tests/mutants/mutate.py: make mutants MUTANTS="--files mm/heap.c --sample 100".
+# MUTANTS: how many, or all. More arguments of tests/mutants/mutate.py: make mutants MUTANT_ARGS="--files mm/heap.c --seed 2".
 MUTANT_FILES := $(wildcard mm/buddy*.[ch] mm/frames*.[ch])
-MUTANTS ?=
+MUTANTS ?= 300
+MUTANT_JOBS ?= 1
+MUTANT_ARGS ?=
 
 .PHONY: mutants mutants-config
 mutants:
-	$(Q)python3 tests/mutants/mutate.py --jobs $(JOBS) --json $(BUILD)/mutants.json $(MUTANTS)
+	$(Q)python3 tests/mutants/mutate.py --jobs $(MUTANT_JOBS) --sample $(MUTANTS) --json $(BUILD)/mutants.json $(MUTANT_ARGS)
 
 mutants-config:
 	@printf '%s\n' 'cc: $(HOST_GCC)' 'clang: $(CLANG)' 'flags: $(COMMON) $(HOST_FLAGS)' 'sanitize: -O1 $(SANITIZE)' \
@@ -525,7 +527,7 @@ help:
 	@echo 'make test-qemu          the QEMU matrix of TOOLCHAIN; ONLY=PATTERN picks machines, JOBS=N'
 	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
 	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'
-	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice?'
+	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice? MUTANTS=all'
 	@echo 'make prove              every state of small machines, every operation, against the reference model'
 	@echo 'make storeset           which cache lines CPUs share that allocate and free, watched in QEMU'
 	@echo 'make bench              counts every benchmark row in QEMU beside its target; build/bench.json (docs/benchmarks.md)'

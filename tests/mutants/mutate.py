@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs mechanical mutants of C files (cmutants.py) against the host suites: do the tests notice?
 
-    mutate.py [--files FILE...] [--only REGEX] [--sample N --seed S] [--jobs N]
+    mutate.py [--files FILE...] [--only REGEX] [--sample N|all --seed S] [--jobs N]
     mutate.py --list | --show ID
 
 Without files: the page allocator, as the Makefile's MUTANT_FILES says. Everything happens in a temporary copy of the tree. A
@@ -18,9 +18,12 @@ For each mutant only the files that contain it are compiled, and only the tests 
 by gcov), the suites of --first before the others, tests that take long at the end. The first failure ends it. Time limits are in
 processor time, many times what the test needs, so a busy machine kills nobody.
 
-The score is killed / (killed + survived). tests/mutants/survivors.txt lists survivors with the reason why no test can tell them
-from the original; they count as survivors all the same. An entry is one or more lines `FILE :: FUNCTION :: MUTATION :: LINE`, as the
-report prints them, and the reason in indented lines below. They are tried with the short tests only.
+A sample takes of each file its share, by the seed and the file's name: another file's change does not move it.
+
+The score is killed / (killed + survived). tests/mutants/survivors.txt lists survivors with the reason. An entry is one or more lines
+`FILE :: FUNCTION :: MUTATION :: LINE`, as the report prints them, and the reason in indented lines below. A reason that begins
+with "Equivalent:" says why no caller can tell it from the original: it counts like one that the compiler showed to be equal. All
+others count as survivors. Listed ones are tried with the short tests only.
 
 The exit status is 1 when the score is below --floor percent, and on a complete run also when a survivor is not listed or a listed
 mutant does not exist any more; 2 when the tests fail without any mutant. Results: build/mutants.json and standard output.
@@ -55,6 +58,7 @@ FAILED_CHECK = re.compile(rb"# \S+:\d+: failed: ")
 LONG = 0.5  # seconds: a test that takes longer runs last, and not under sanitizers
 OUTPUT_LIMIT = 64 << 20
 SPARE_MEMORY = 1 << 30  # bytes resident, beside twice what the tests need
+LISTED = "listed"
 SURVIVED, KILLED, EQUIVALENT, DUPLICATE, STILLBORN = "survived", "killed", "equivalent", "duplicate", "did not compile"
 
 
@@ -640,16 +644,20 @@ def percent(killed, survived):
 
 def report(options, mutants, known, complete, scope):
     """Prints and writes what came out; returns the exit status."""
+    for m in mutants:
+        if m.outcome.status == SURVIVED and known.get(m.key, "").startswith("Equivalent:"):
+            m.outcome = Outcome(EQUIVALENT, LISTED)
     count = collections.Counter(m.outcome.status for m in mutants)
     by_file = {}
     for m in mutants:
         by_file.setdefault(m.path, collections.Counter())[m.outcome.status] += 1
     survivors = [m for m in mutants if m.outcome.status == SURVIVED]
+    listed = len([m for m in mutants if m.key in known and m.outcome.by == LISTED])
     unlisted = [m for m in survivors if m.key not in known]
     every = {m.key for m in scope}
     files = {m.path for m in scope}
     gone = sorted(k for k in known if k not in every and (complete or k.split(" :: ")[0] in files))
-    killed_now = sorted(m.key for m in mutants if m.key in known and m.outcome.status != SURVIVED)
+    killed_now = sorted(m.key for m in mutants if m.key in known and m.outcome.status != SURVIVED and m.outcome.by != LISTED)
     score = percent(count[KILLED], count[SURVIVED])
 
     print("%-22s %7s %7s %9s %11s %10s %12s %8s" % ("file", "mutants", "killed", "survived", "equivalent", "duplicate",
@@ -666,8 +674,9 @@ def report(options, mutants, known, complete, scope):
             print("\n%s:" % title)
             for key in keys:
                 print(key)
-    print("\n%d mutants: %d killed, %d survived (%d of them listed): %.1f %%, wanted %.1f %%" %
-          (len(mutants), count[KILLED], count[SURVIVED], len(survivors) - len(unlisted), score, options.floor))
+    print("\n%d mutants: %d killed, %d survived (%d of them listed): %.1f %%, wanted %.1f %%; %d equivalent (%d by the list)" %
+          (len(mutants), count[KILLED], count[SURVIVED], len(survivors) - len(unlisted), score, options.floor,
+           count[EQUIVALENT], listed))
 
     if options.json:
         os.makedirs(os.path.dirname(options.json) or ".", exist_ok=True)
@@ -678,7 +687,7 @@ def report(options, mutants, known, complete, scope):
                 "mutants": [{
                     "id": m.id, "file": m.path, "line": m.line, "function": m.function.name if m.function else None,
                     "kind": m.kind, "mutation": m.describe(), "status": m.outcome.status, "by": m.outcome.by,
-                    **({"reason": known[m.key]} if m.outcome.status == SURVIVED and m.key in known else {}),
+                    **({"reason": known[m.key]} if m.key in known and (m.outcome.status == SURVIVED or m.outcome.by == LISTED) else {}),
                 } for m in mutants],
             }, f, indent=1)
             f.write("\n")
@@ -687,13 +696,31 @@ def report(options, mutants, known, complete, scope):
     return 1 if complete and (unlisted or gone) else 0
 
 
+def sample_size(text):
+    return None if text == "all" else int(text)
+
+
+def sample(mutants, size, seed):
+    """`size` of them, of each file its share."""
+    by_file, chosen, before = {}, [], 0
+    for m in mutants:
+        by_file.setdefault(m.path, []).append(m)
+    for path, mine in by_file.items():
+        behind = before + len(mine)
+        share = size * behind // len(mutants) - size * before // len(mutants)
+        indices = random.Random("%d %s" % (seed, path)).sample(range(len(mine)), share)
+        chosen += [mine[i] for i in sorted(indices)]
+        before = behind
+    return chosen
+
+
 def main():
     parser = argparse.ArgumentParser(description="mechanical mutants against the host suites")
     parser.add_argument("--files", nargs="+", default=[], help="instead of the Makefile's MUTANT_FILES")
     parser.add_argument("--only", help="mutants whose ID or description this regular expression finds")
-    parser.add_argument("--sample", type=int, help="so many, chosen by --seed")
+    parser.add_argument("--sample", type=sample_size, help="so many, chosen by --seed; or all")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--floor", type=float, default=95.0, help="percent that must be killed")
     parser.add_argument("--quick", action="store_true", help="without tests that take long, and without sanitizers")
     parser.add_argument("--first", default="buddy,frames", help="suites that run before the others")
@@ -727,8 +754,7 @@ def main():
         if options.only:
             mutants = [m for m in mutants if re.search(options.only, m.id) or re.search(options.only, m.key)]
         if options.sample is not None and options.sample < len(mutants):
-            chosen = set(random.Random(options.seed).sample(range(len(mutants)), options.sample))
-            mutants = [m for i, m in enumerate(mutants) if i in chosen]
+            mutants = sample(mutants, options.sample, options.seed)
         if options.list:
             for m in mutants:
                 print("%s  %s  %s" % (m.id, m.kind, m.describe()))

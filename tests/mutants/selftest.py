@@ -270,8 +270,16 @@ def project():
         put(tree, "src/code.c", "\n\n" + CODE_C)
         run = tool(tree, "--floor", "50")
         point(run.returncode == 0, "listed survivors pass where the score suffices, though their lines have moved", run.stdout)
+        score = result["count"]["killed"], result["count"]["survived"]
+        put(tree, "tests/mutants/survivors.txt", re.sub(r"^\tA reason.$", "\tEquivalent: by hand.", listed, count=1, flags=re.M))
+        run = tool(tree, "--floor", "50")
+        with open(os.path.join(tree, "out.json"), encoding="utf-8") as f:
+            now = json.load(f)["count"]
+        point(run.returncode == 0 and (now["killed"], now["survived"]) == (score[0], score[1] - 1) and "1 by the list" in run.stdout,
+              "what the list calls equivalent does not count", run.stdout)
+        put(tree, "tests/mutants/survivors.txt", listed)
         run = tool(tree, "--floor", "99")
-        point(run.returncode == 1, "and count as survivors all the same", run.stdout)
+        point(run.returncode == 1, "and the others count as survivors all the same", run.stdout)
         put(tree, "tests/mutants/survivors.txt", listed + "src/code.c :: add :: gone :: return a + b;\n\tA reason.\n")
         run = tool(tree, "--floor", "50")
         point(run.returncode == 1 and "no such mutant exists" in run.stdout, "a listed mutant that does not exist fails", run.stdout)
@@ -284,6 +292,10 @@ def project():
 
         lists = [tool(tree, "--list", "--sample", "5", "--seed", seed).stdout for seed in ("1", "1", "2")]
         point(lists[0] == lists[1] != lists[2] and len(lists[0].splitlines()) == 5, "a sample is the seed's", lists)
+        put(tree, "src/code.h", CODE_H + "\nstatic inline int more(int a)\n{\n\treturn a - 7;\n}\n")
+        names = [[line.split("  ")[2] for line in tool(tree, "--list", "--sample", size).stdout.splitlines()] for size in ("all", "9")]
+        point(len(names[0]) > len(names[1]) == 9 and "7 -> 8" in names[0], "all is all, also as a sample", names)
+        put(tree, "src/code.h", CODE_H)
         first = lists[0].split()[0]
         shown = tool(tree, "--show", first).stdout
         point(len(re.findall(r"^-[^-]", shown, re.M)) == 1 and first.split(":")[0] in shown, "a mutant is shown as a difference", shown)
