@@ -252,6 +252,70 @@ TEST(FX7, "the best that there is: the longest ranges, as few as possible, all o
 	world_check(&w);
 }
 
+TEST(FX7, "of more ranges than runs the longest are had, whichever the walk sees last")
+{
+	/* The shortest last, when the runs are all in use; then a longer one. */
+	static const unsigned lengths[][5] = { { 16, 8, 12 }, { 8, 16, 12 }, { 16, 12, 8, 12 }, { 20, 16, 12, 4, 8 } };
+	struct span bank = { FRAME(GIB(1)), 0x100 };
+	struct frames_request r = { .tag = TAG_USER, .flags = FRAMES_BEST_EFFORT };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++) {
+		unsigned max = i < 2 ? 2 : i + 1, total = 0, count = 0, shortest = UINT32_MAX, n;
+		uint64_t at = bank.start;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		for (; count < 5 && lengths[i][count]; count++) {
+			world_add(&w, at, lengths[i][count]);
+			at += lengths[i][count] + 1;
+			total += lengths[i][count];
+			shortest = lengths[i][count] < shortest ? lengths[i][count] : shortest;
+		}
+		CHECK_EQ(count, max + 1);
+		CHECK(alloc_runs(total - shortest + 1, 1, &r, max, &n) && n == 0);
+		CHECK(alloc_runs(total - shortest, 1, &r, max, &n) && n == max);
+		world_check(&w);
+	}
+}
+
+TEST(FX6, "a range is aligned also where a bank begins with frame 0, 1 or 2")
+{
+	struct frames_request r = { .tag = TAG_USER };
+	unsigned n;
+
+	for (uint64_t start = 0; start < 3; start++) {
+		struct span bank = { start, 0x40 };
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		CHECK(alloc_runs(0x11, 0x10, &r, 1, &n) && n == 1);
+		CHECK_EQ(runs[0].first.n, start ? 0x10 : 0);
+		world_check(&w);
+	}
+}
+
+TEST(FX7, "a request that is refused for want of memory counts as one failure, whatever it asked for")
+{
+	struct span bank = { FRAME(GIB(1)), 0x40 };
+	struct frames_request r = { .flags = FRAMES_BEST_EFFORT }, plain = { .tag = TAG_TEST };
+	unsigned n;
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, 0x40);
+	CHECK_EQ(frames_alloc_exact(&w.f, 0x41, &plain, &f), MM_ENOMEM);
+	CHECK_EQ(stats().failures, 1);
+	CHECK_EQ(frames_alloc_request(&w.f, 7, &plain, &f), MM_ENOMEM);
+	CHECK_EQ(stats().failures, 2);
+	CHECK_EQ(frames_alloc_runs(&w.f, 0x41, 1, &plain, runs, 1, &n), MM_ENOMEM);
+	CHECK_EQ(stats().failures, 3);
+	CHECK_EQ(frames_alloc_runs(&w.f, 0x41, 1, &r, runs, MAX_RUNS, &n), MM_ENOMEM);
+	CHECK_EQ(stats().failures, 4);
+	/* What makes no sense is no failure of memory. */
+	CHECK_EQ(frames_alloc_runs(&w.f, 1, 3, &r, runs, MAX_RUNS, &n), MM_EINVAL);
+	CHECK_EQ(frames_alloc_exact(&w.f, 0, &plain, &f), MM_EINVAL);
+	CHECK_EQ(stats().failures, 4);
+}
+
 /* ---- the reserve, and caches --------------------------------------------------------------------------------------- */
 
 TEST(FX7, "what is kept back for others shortens ranges; as few runs all the same")
