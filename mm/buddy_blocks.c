@@ -88,12 +88,13 @@ static always_inline void split(struct buddy *b, uint64_t n, unsigned from, unsi
 {
 	page_word_t *records = record_at(b, n);
 	uint64_t record = page_word(0, order, PAGE_FREE, 0) | tag;
-	struct spot at = { .s = (n >> MAX_ORDER) - b->first_section, .section = section_at(b, n) };
+	struct spot at = {
+		.s = (n >> MAX_ORDER) - b->first_section,
+		.section = section_at(b, n),
+		.mid = mid_at(b, n),
+		.mid_bit = bit64(n >> 12),
+	};
 
-	if (order < 2 * NODE_ORDERS) {
-		at.mid = mid_at(b, n);
-		at.mid_bit = bit64(n >> 12);
-	}
 	if (order < NODE_ORDERS) {
 		uint64_t *leaf = leaf_at(b, n);
 		unsigned slot = leaf_slot(n, order);
@@ -322,12 +323,13 @@ static always_inline bool merge_in_node(struct buddy *b, const struct spot *at, 
 static always_inline void put_back(struct buddy *b, uint64_t n, unsigned order, uint64_t tag, const bool flat)
 	REQUIRES(b->lock)
 {
-	struct spot at = { .s = (n >> MAX_ORDER) - b->first_section, .section = section_at(b, n) };
+	struct spot at = {
+		.s = (n >> MAX_ORDER) - b->first_section,
+		.section = section_at(b, n),
+		.mid = mid_at(b, n),
+		.mid_bit = bit64(n >> 12),
+	};
 
-	if (order < 2 * NODE_ORDERS) {
-		at.mid = mid_at(b, n);
-		at.mid_bit = bit64(n >> 12);
-	}
 	if (order < NODE_ORDERS) {
 		at.leaf_bit = bit64(n >> 6);
 		if (merge_in_leaf(b, &at, &n, &order, flat))

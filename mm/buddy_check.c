@@ -104,9 +104,10 @@ void buddy_count_free(struct buddy *b, uint64_t *counts)
 	for (uint64_t s = b->first_section; s < b->first_section + b->n_sections; s++) {
 		uint64_t any = 0;
 		unsigned long irq = spin_lock(&b->lock);
-		enum section_state state = section_state(b, s << MAX_ORDER);
+		enum section_state state;
 
 		buddy_settle_locked(b);
+		state = section_state(b, s << MAX_ORDER);
 		if (state == SECTION_UNTOUCHED)
 			counts[MAX_ORDER]++;
 		if (state == SECTION_LIVE) {

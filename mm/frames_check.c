@@ -51,6 +51,7 @@ bool frames_get_bank_stats(struct frames *f, unsigned i, struct frames_bank_stat
 	if (!b)
 		return false;
 	irq = spin_lock(&b->lock);
+	buddy_settle_locked(b);
 	out->total_pages = b->given_pages;
 	out->used_pages = b->used_pages;
 	out->reserve_pages = b->reserve_pages;

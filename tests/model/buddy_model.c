@@ -449,7 +449,7 @@ int model_get(struct buddy_model *m, uint64_t n)
 	struct model_run *r = model_find(m, n);
 	int err = model_free_error(m, n, r && r->state == MODEL_USED ? r->order : 0);
 
-	if (err != MM_OK && err != MM_EBUSY)
+	if (!r || (err != MM_OK && err != MM_EBUSY))
 		return err;
 	if (r->ref == UINT32_MAX)
 		return MM_EOVERFLOW;

@@ -6,7 +6,6 @@
 #define SUITE "frames_cache"
 #include "tests/suites/frames_world.h"
 
-
 static struct world w;
 static struct {
 	_Alignas(64) char bytes[FRAMES_CPU_BYTES];

@@ -383,7 +383,7 @@ TEST(FX6, "ranges and exact numbers are found although caches hold a part of the
 {
 	struct span bank = { FRAME(MIB(512)), FRAME(MIB(16)) };
 	struct frames_request r = { .tag = TAG_TEST };
-	unsigned n;
+	unsigned n = 0;
 	pfn_t f;
 
 	WORLD_OR_RETURN(&w, &bank, 1);

@@ -76,6 +76,27 @@ TEST(DG4, "each bank has its figures, in the order in which banks are asked; tog
 	CHECK(!frames_get_bank_stats(&w.f, UINT32_MAX, &none));
 }
 
+TEST(DG4, "a block that was given back last is free in its bank's figures, too, of any order")
+{
+	struct frames_bank_stats b;
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, &banks[2], 1);
+	world_add(&w, banks[2].start, banks[2].pages);
+	for (int order = MAX_ORDER; order >= 0; order--) {
+		uint64_t blocks = 0;
+
+		CHECK_EQ(frames_alloc(&w.f, (unsigned)order, 0, TAG_TEST, &f), MM_OK);
+		/* Nothing is asked in between. */
+		CHECK_EQ(frames_free(&w.f, f, (unsigned)order), MM_OK);
+		CHECK(frames_get_bank_stats(&w.f, 0, &b));
+		CHECK_EQ(b.used_pages, 0);
+		for (unsigned k = 0; k <= MAX_ORDER; k++)
+			blocks += b.free_blocks[k] << k;
+		CHECK_EQ(blocks, b.total_pages);
+	}
+}
+
 #if __STDC_HOSTED__
 TEST_ON(TAP_HOST, DG11, "CPUs are told in the order of their numbers, however they came and went")
 {
