@@ -91,7 +91,7 @@ static _Noreturn void wait_for_work(struct cpu *cpu)
 	}
 }
 
-/* [BT55] */
+/* [BT55] [BT58] */
 void smp_run(void (*fn)(void *arg), void *arg)
 {
 	unsigned long state = arch_irq_save();

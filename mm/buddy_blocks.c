@@ -386,7 +386,7 @@ void buddy_put_back_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t
 
 /* ---- free -------------------------------------------------------------------------------------------------------- */
 
-/* Into the bitmaps, or what is left of them where a section was handed out before it had any. */
+/* Into the bitmaps, or what is left of them where a section was handed out before it had any. [B13] */
 static void take_back(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
 {
 	b->used_pages -= (uint64_t)1 << order;
@@ -398,6 +398,7 @@ static void take_back(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->l
 	}
 }
 
+/* [B60] */
 void buddy_put_last_locked(struct buddy *b)
 {
 	uint64_t last = b->last;

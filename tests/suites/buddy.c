@@ -344,6 +344,105 @@ TEST(B13, "a whole untouched section is handed out and comes back with nothing t
 	CHECK_EQ(stats.bad_frees, 18);
 }
 
+/* ---- the block that was handed out last ----------------------------------------------------------------------------- */
+
+TEST(B60,
+     "a block that comes back at once waits: the bitmaps stay as they are, and the next request of its order has it")
+{
+	struct span bank = { FRAME(GIB(1)), 2 * SECTION_PAGES };
+	struct buddy *b;
+	uint64_t top;
+	pfn_t first, f;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	b = w.metadata[0];
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		CHECK(world_alloc(&w, order, 0, TAG_HEAP, &first));
+		CHECK_EQ(b->last, first.n << LAST_SHIFT | order);
+		top = b->top[MAX_ORDER];
+		for (unsigned round = 0; round < 3; round++) {
+			CHECK(world_free(&w, first.n, order));
+			CHECK_EQ(b->last, first.n << LAST_SHIFT | LAST_BACK | order);
+			CHECK_EQ(b->top[MAX_ORDER], top);
+			CHECK_EQ(page_word_state(*world_record(&w, first.n)), PAGE_CACHED);
+			CHECK(world_alloc(&w, order, 0, TAG_TEST, &f));
+			CHECK_EQ(f.n, first.n);
+			CHECK_EQ(*world_record(&w, f.n), page_word(1, order, PAGE_ALLOC, TAG_TEST));
+		}
+		CHECK(world_free(&w, first.n, order));
+		world_check(&w);
+		CHECK_EQ(b->last, LAST_NONE);
+	}
+}
+
+enum asked { ASK_SMALLER, ASK_LARGER, ASK_FREE, ASK_FREE_AGAIN, ASK_TAKE, ASK_FRAME, ASK_COUNT, ASK_ADD, ASKED };
+
+/* Whatever it is, the block that waits, order 3 at `waits`, is free for it. `other`: an allocated page. */
+static void ask(enum asked what, pfn_t waits, pfn_t other)
+{
+	struct buddy *b = w.metadata[0];
+	struct frames_stats stats;
+	struct frame_info info;
+	pfn_t f;
+
+	switch (what) {
+	case ASK_SMALLER:
+		CHECK(world_alloc(&w, 2, 0, TAG_TEST, &f));
+		CHECK_EQ(b->last, f.n << LAST_SHIFT | 2);
+		return;
+	case ASK_LARGER:
+		CHECK(world_alloc(&w, 17, 0, TAG_TEST, &f));
+		CHECK_EQ(b->last, f.n << LAST_SHIFT | 17);
+		return;
+	case ASK_FREE:
+		CHECK(world_free(&w, other.n, 0));
+		break;
+	case ASK_FREE_AGAIN:
+		world_log_begin();
+		CHECK_EQ(frames_free(&w.f, waits, 3), MM_EDOUBLE);
+		CHECK_EQ(world_log_end(), 1);
+		break;
+	case ASK_TAKE:
+		CHECK_EQ(frames_take(&w.f, pfn(waits.n + 1), 0, TAG_TEST), MM_OK);
+		CHECK_EQ(model_take(&w.model, waits.n + 1, 0, TAG_TEST), MM_OK);
+		break;
+	case ASK_FRAME:
+		frames_query(&w.f, pfn(waits.n + 5), &info);
+		CHECK_EQ(info.role, FRAME_FREE);
+		CHECK(!info.cached);
+		CHECK_EQ(info.tag, TAG_HEAP);
+		break;
+	case ASK_COUNT:
+		frames_get_stats(&w.f, &stats);
+		CHECK_EQ(stats.free_pages, SECTION_PAGES - 1);
+		CHECK_EQ(frames_largest_free(&w.f), 17);
+		break;
+	case ASK_ADD:
+		world_add(&w, FRAME(GIB(1)) + SECTION_PAGES, 64);
+		break;
+	default:
+		break;
+	}
+	CHECK_EQ(b->last, LAST_NONE);
+}
+
+TEST(B60, "a block that waits is put back before anything else is asked of its bank")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES + 64 };
+	pfn_t other, waits;
+
+	for (unsigned what = 0; what < ASKED; what++) {
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, SECTION_PAGES);
+		CHECK(world_alloc(&w, 0, 0, TAG_TEST, &other));
+		CHECK(world_alloc(&w, 3, 0, TAG_HEAP, &waits));
+		CHECK(world_free(&w, waits.n, 3));
+		ask(what, waits, other);
+		world_check(&w);
+	}
+}
+
 /* ---- edges ------------------------------------------------------------------------------------------------------- */
 
 /* Every page of the bank is taken one by one, and everything comes back in another order. */
