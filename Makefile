@@ -433,7 +433,7 @@ mutants:
 	$(Q)python3 tests/mutants/mutate.py --jobs $(MUTANT_JOBS) --sample $(MUTANTS) --json $(BUILD)/mutants.json $(MUTANT_ARGS)
 
 mutants-config:
-	@printf '%s\n' 'cc: $(HOST_GCC)' 'clang: $(CLANG)' 'flags: $(COMMON) $(HOST_FLAGS)' 'sanitize: -O1 $(SANITIZE)' \
+	@printf '%s\n' 'cc: $(HOST_GCC)' 'clang: $(CLANG)' 'flags: $(COMMON) $(HOST_FLAGS)' 'sanitize: -O1 -DNO_TAIL_CALLS $(SANITIZE)' \
 		'code: $(HOST_CODE)' 'main: $(HOST_MAIN_C)' 'suites: $(HOST_SUITES)' 'files: $(MUTANT_FILES)'
 
 $(BUILD)/t/mutants-selftest: FORCE

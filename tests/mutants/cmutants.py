@@ -11,8 +11,8 @@ What is changed, one place at a time:
     return      the value of a function of type bool is negated, that of an integer one becomes 0, or -1 where it was MM_OK
 
 What is left alone: comments, strings, preprocessor lines, declarations but for their initialisers, types, attributes and
-lock annotations, _Static_assert, and what is only said (the arguments of log_*() and panic()). A file is read as the
-house writes C: no macro that opens a block, none that hides a statement's semicolon.
+lock annotations, _Static_assert, and what is only said (the arguments of log_*(), panic() and finding()). A file is read
+as the house writes C: no macro that opens a block, none that hides a statement's semicolon.
 """
 
 import bisect
@@ -44,8 +44,8 @@ TYPE_WORDS = set("void char short int long signed unsigned float double bool _Bo
 INTEGER_TYPES = {"int", "unsigned", "long", "short", "char", "uint64_t", "uint32_t", "uint16_t", "uint8_t", "uintptr_t",
                  "size_t", "int64_t", "int32_t"}
 # Their arguments, in parentheses, are nothing that a test of behaviour could see, or no expressions at all.
-SILENT = re.compile(r"log_(?:error|info|verbose|warn|debug)$|panic$|_Static_assert$|__attribute__$|_Alignas$|__asm__$|asm$|"
-                    r"REQUIRES$|ACQUIRE$|RELEASE$|TRY_ACQUIRE$|EXCLUDES$|CAPABILITY$|offsetof$|printf_like$|TS_ATTR$")
+SILENT = re.compile(r"log_(?:error|info|verbose|warn|debug)$|panic$|finding$|_Static_assert$|__attribute__$|_Alignas$|__asm__$|"
+                    r"asm$|REQUIRES$|ACQUIRE$|RELEASE$|TRY_ACQUIRE$|EXCLUDES$|CAPABILITY$|offsetof$|printf_like$|TS_ATTR$")
 KEYWORDS = set("if else while do for switch case default return break continue goto sizeof _Alignof".split())
 OPEN, CLOSE = {"(": ")", "[": "]", "{": "}"}, {")", "]", "}"}
 

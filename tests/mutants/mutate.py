@@ -56,6 +56,7 @@ FAILED = re.compile(rb"(?:not ok\b|Bail out!)")
 # A failed check is told before its test has ended.
 FAILED_CHECK = re.compile(rb"# \S+:\d+: failed: ")
 LONG = 0.5  # seconds: a test that takes longer runs last, and not under sanitizers
+SANITIZERS_SLOW = 40  # how many times as long a test may take under them
 OUTPUT_LIMIT = 64 << 20
 SPARE_MEMORY = 1 << 30  # bytes resident, beside twice what the tests need
 LISTED = "listed"
@@ -539,12 +540,30 @@ class Run:
             return False
         return True
 
+    def short_of(self, mutant):
+        """The tests that are run under sanitizers."""
+        tests = self.tests_of(mutant)
+        return [t for t in tests if t.seconds <= LONG] or tests
+
+    def check_sanitized(self, tests):
+        """A test that fails in this build without a mutant would kill every one of them."""
+        def check(suite):
+            mine = [t for t in tests if t.suite == suite]
+            os.makedirs(os.path.dirname(self.checked.program_of(suite)), exist_ok=True)
+            self.checked.link(suite, self.checked.program_of(suite))
+            seconds, memory = sum(t.seconds for t in mine), max(t.memory for t in mine)
+            ended = run_tests(self.checked.program_of(suite), [t.name for t in mine], 1 + SANITIZERS_SLOW * seconds,
+                              SPARE_MEMORY + 2 * memory, healthy=True)
+            if ended.why:
+                raise Broken("%s fails under sanitizers without a mutant: %s" % (suite, ended.why))
+
+        list(self.pool.map(check, dict.fromkeys(t.suite for t in tests)))
+
     def judge_again(self, mutant):
         """The second: is it any different, and do the sanitizers see what it does?"""
         if not self.compare_hard(mutant):
             return
-        tests = self.tests_of(mutant)
-        quick = [t for t in tests if t.seconds <= LONG] or tests
+        quick = self.short_of(mutant)
         if not quick:
             return
         sources = [s for s in self.includers(mutant) if s not in self.config["suites"]]
@@ -558,7 +577,7 @@ class Run:
                 if not good:
                     return
                 changed[source] = out
-        why = self.try_tests(mutant, self.checked, quick, changed, 40)
+        why = self.try_tests(mutant, self.checked, quick, changed, SANITIZERS_SLOW)
         if why:
             mutant.outcome = Outcome(KILLED, "sanitizers, " + why)
         shutil.rmtree(folder, ignore_errors=True)
@@ -594,6 +613,7 @@ class Run:
         elif alive:
             self.say("sanitizers for %d" % len(alive))
             self.checked.originals(self.pool, sorted(set(t.suite for m in alive for t in self.tests_of(m))))
+            self.check_sanitized([t for t in self.tests if any(t in self.short_of(m) for m in alive)])
             self.each("tested", alive, self.judge_again)
 
 

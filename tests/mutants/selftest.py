@@ -303,6 +303,10 @@ def project():
         put(tree, "config", CONFIG.replace("BROKEN=1", "BROKEN=0") % clang)
         run = tool(tree)
         point(run.returncode == 2 and "fails without a mutant" in run.stdout, "tests that fail by themselves kill nobody", run.stdout)
+        put(tree, "config", CONFIG.replace("sanitize: ", "sanitize: -UBROKEN -DBROKEN=0 ") % clang)
+        run = tool(tree)
+        point(run.returncode == 2 and "fails under sanitizers without a mutant" in run.stdout,
+              "nor do tests that fail by themselves under sanitizers", run.stdout)
         put(tree, "src/code.c", CODE_C + "\nint f(void) { return (1; }\n")
         point(tool(tree, "--list").returncode == 2, "what is no C is refused")
         point(open(os.path.join(tree, "src/code.h"), encoding="utf-8").read() == CODE_H, "the tree is as it was")
