@@ -573,13 +573,16 @@ static struct frames_cpu *left_behind(struct frames *f)
 
 int frames_cpu_start(struct frames *f, unsigned number, uint32_t node)
 {
-	struct frames_cpu *cpu = left_behind(f);
+	struct frames_cpu *cpu;
 	uint64_t n;
-	int err = cpu ? frames_cpu_online(f, number, node, cpu) : MM_EBUSY;
+	int err;
 
-	/* Another CPU may have been faster with what was left behind. */
-	if (err != MM_EBUSY)
-		return err;
+	/* Another CPU may be faster with what was left behind; there may be more of it, and none of it may be forgotten. */
+	while ((cpu = left_behind(f)) != NULL) {
+		err = frames_cpu_online(f, number, node, cpu);
+		if (err != MM_EBUSY)
+			return err;
+	}
 	n = frames_alloc_from_banks(f, 0, 0, TAG_MEMMAP, node);
 	if (n == BUDDY_NONE)
 		return MM_ENOMEM;

@@ -292,17 +292,14 @@ static void bulk(struct worker *w, uint64_t held[BURST], paddr_t pages[BURST])
 }
 
 /*
- * This CPU gives its cache away and works without for a while, interrupts included. One at a time: two that come back at once may
- * want the same memory for it, and one of them takes another frame for good.
+ * This CPU gives its cache away and works without for a while, interrupts included. Several may do so at once; nobody needs
+ * new memory to come back.
  */
 static void go_away(struct cpu_work *c)
 {
-	static uint32_t away;
 	const struct cpu *cpu = this_cpu();
 	int err;
 
-	if (__atomic_exchange_n(&away, 1, __ATOMIC_ACQUIRE))
-		return;
 	err = frames_cpu_offline(boot.frames);
 	for (unsigned i = 0; i < 8; i++)
 		exchange(&c->loop);
@@ -311,7 +308,6 @@ static void go_away(struct cpu_work *c)
 	if (err)
 		complain(&c->loop, "offline and online", cpu->index, (uint64_t)err);
 	c->journeys++;
-	__atomic_store_n(&away, 0, __ATOMIC_RELEASE);
 }
 
 /* What concerns all CPUs, from one of them in the middle of the others' work. */
@@ -375,14 +371,14 @@ static void run(void *arg)
 
 /* ---- the test ---------------------------------------------------------------------------------------------------------- */
 
-static void begin(void)
+static bool begin(uint64_t steps_all)
 {
 	unsigned cpus = boot.cpus_online;
 	/* One host thread plays them all when there are many: what is often for each is seldom for all. */
 	uint64_t usec = cpus > 4 ? cpus / 4 : 1;
 
 	slot_count = SLOTS_EACH * cpus;
-	steps_each = max_u64(STEPS_ALL / cpus, STEPS_MIN);
+	steps_each = max_u64(steps_all / cpus, STEPS_MIN);
 	tick_least = timer_hz() * usec / 20000 + 1;
 	tick_spread = 3 * tick_least;
 	work = kcalloc(cpus, sizeof(*work));
@@ -393,9 +389,14 @@ static void begin(void)
 		work[i].loop.random = 2 * i + 1000;
 		work[i].handler.random = 2 * i + 1001;
 	}
+	return work && slots;
 }
 
-static void look_at(const struct worker *w, uint64_t *blocks, uint64_t *remote, uint64_t *none)
+struct sums {
+	uint64_t blocks, large, remote, none, ticks, journeys, least_ticks;
+};
+
+static void add_worker(struct sums *sum, const struct worker *w)
 {
 	if (w->bad)
 		tap_note("worker %u: %llu faults, the first: %s of block 0x%llx: 0x%llx", w->name,
@@ -403,40 +404,52 @@ static void look_at(const struct worker *w, uint64_t *blocks, uint64_t *remote, 
 			 (unsigned long long)w->found);
 	CHECK_EQ(w->bad, 0);
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		*blocks += w->taken[order];
-	*remote += w->remote;
-	*none += w->none;
+		sum->blocks += w->taken[order];
+	sum->large += w->taken[ORDER_2M];
+	sum->remote += w->remote;
+	sum->none += w->none;
 }
 
-TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free frames across each other; all come back")
+/* Gives what is left in the slots back. */
+static struct sums end(void)
 {
-	struct frames_stats before, after;
-	uint64_t blocks = 0, large = 0, remote = 0, none = 0, ticks = 0, journeys = 0, least = UINT64_MAX;
-
-	begin();
-	CHECK_OR_RETURN(work && slots);
-	if (irq_timer())
-		CHECK_OR_RETURN(irq_handle(irq_timer(), tick) == MM_OK);
-	(void)frames_drain(boot.frames);
-	frames_get_stats(boot.frames, &before);
-
-	smp_run(run, NULL);
+	struct sums sum = { .least_ticks = UINT64_MAX };
 
 	for (uint64_t i = 0; i < slot_count; i++) {
 		if (slots[i])
 			give(&work[0].loop, slots[i]);
 	}
 	for (unsigned i = 0; i < boot.cpus_online; i++) {
-		look_at(&work[i].loop, &blocks, &remote, &none);
-		look_at(&work[i].handler, &blocks, &remote, &none);
-		large += work[i].loop.taken[ORDER_2M] + work[i].handler.taken[ORDER_2M];
-		ticks += work[i].ticks;
-		journeys += work[i].journeys;
-		least = min_u64(least, work[i].ticks);
+		add_worker(&sum, &work[i].loop);
+		add_worker(&sum, &work[i].handler);
+		sum.ticks += work[i].ticks;
+		sum.journeys += work[i].journeys;
+		sum.least_ticks = min_u64(sum.least_ticks, work[i].ticks);
 		CHECK_EQ(smp_cpu(i)->unwanted, 0);
 	}
-	CHECK(remote > 0 && journeys > 0);
-	CHECK(irq_timer() == 0 || least >= TICKS_MIN);
+	CHECK(sum.remote > 0 && sum.journeys > 0);
+	CHECK(irq_timer() == 0 || sum.least_ticks >= TICKS_MIN);
+	tap_note(
+		"stress: %u CPUs, %llu blocks (%llu of 2 MiB), %llu freed by another, %llu times no memory, %llu interrupts",
+		boot.cpus_online, (unsigned long long)sum.blocks, (unsigned long long)sum.large,
+		(unsigned long long)sum.remote, (unsigned long long)sum.none, (unsigned long long)sum.ticks);
+	return sum;
+}
+
+/* Runs it all. What is free is the same in the end, block by block: the caches are empty then, and before. */
+static struct sums stress(void)
+{
+	struct frames_stats before, after;
+	struct sums sum;
+
+	(void)frames_drain(boot.frames);
+	frames_get_stats(boot.frames, &before);
+	if (irq_timer())
+		CHECK_EQ(irq_handle(irq_timer(), tick), MM_OK);
+	smp_run(run, NULL);
+	if (irq_timer())
+		CHECK_EQ(irq_handle(irq_timer(), NULL), MM_OK);
+	sum = end();
 	CHECK_EQ(frames_validate(boot.frames), MM_OK);
 	frames_get_stats(boot.frames, &after);
 	CHECK_EQ(after.free_pages, before.free_pages);
@@ -444,16 +457,74 @@ TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free f
 		CHECK_EQ(after.free_blocks[order], before.free_blocks[order]);
 	CHECK_EQ(after.bad_frees, before.bad_frees);
 	CHECK_EQ(after.cached_pages, 0);
-	CHECK_EQ(after.cpus, before.cpus);
 	CHECK_EQ(after.cpus, boot.cpus_online);
-	tap_note(
-		"stress: %u CPUs, %llu blocks (%llu of 2 MiB), %llu freed by another, %llu times no memory, %llu interrupts",
-		boot.cpus_online, (unsigned long long)blocks, (unsigned long long)large, (unsigned long long)remote,
-		(unsigned long long)none, (unsigned long long)ticks);
-	if (irq_timer())
-		CHECK_EQ(irq_handle(irq_timer(), NULL), MM_OK);
+	return sum;
+}
+
+static void drop(void)
+{
 	CHECK_EQ(kfree(slots), MM_OK);
 	CHECK_EQ(kfree(work), MM_OK);
+}
+
+TEST_ON(TAP_TARGET, BT58, "all CPUs and their interrupt handlers take and free frames across each other; all come back")
+{
+	CHECK_OR_RETURN(begin(STEPS_ALL));
+	(void)stress();
+	drop();
+}
+
+/* Takes blocks, largest first, until about `keep` frames are free; each holds the word of the one before it. */
+static uint64_t take_all_but(uint64_t keep)
+{
+	struct worker nobody = { 0 };
+	struct frames_stats stats;
+	uint64_t list = 0;
+	pfn_t f;
+
+	for (int order = MAX_ORDER; order >= 0; order--) {
+		for (;;) {
+			frames_get_stats(boot.frames, &stats);
+			if (stats.free_pages < keep + ((uint64_t)1 << order) ||
+			    frames_alloc(boot.frames, (unsigned)order, 0, TAG_TEST, &f) != MM_OK)
+				break;
+			*page_words(f.n << 28, 0) = list;
+			list = block_word(&nobody, f, (unsigned)order);
+		}
+	}
+	return list;
+}
+
+static void give_all(uint64_t list)
+{
+	while (list) {
+		uint64_t next = *page_words(list, 0);
+
+		CHECK_EQ(frames_free(boot.frames, block_pfn(list), block_order(list)), MM_OK);
+		list = next;
+	}
+}
+
+TEST_ON(TAP_TARGET, BT58,
+	"the same while there is hardly any memory: nobody gets what is not there, and caches are emptied")
+{
+	struct frames_stats before, after;
+	struct sums sum;
+	uint64_t list;
+
+	CHECK_OR_RETURN(begin(STEPS_ALL / 4));
+	(void)frames_drain(boot.frames);
+	frames_get_stats(boot.frames, &before);
+	list = take_all_but(before.reserve_pages + BURST / 2 + 24 * boot.cpus_online);
+	sum = stress();
+	CHECK(sum.none > 0);
+	give_all(list);
+	(void)frames_drain(boot.frames);
+	frames_get_stats(boot.frames, &after);
+	CHECK_EQ(after.free_pages, before.free_pages);
+	for (unsigned order = 0; order <= MAX_ORDER; order++)
+		CHECK_EQ(after.free_blocks[order], before.free_blocks[order]);
+	drop();
 }
 
 #endif
