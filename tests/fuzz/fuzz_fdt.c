@@ -2,9 +2,10 @@
 /*
  * Fuzzes the device tree reader and the RAM map behind it. An input that starts with the magic is a blob as it stands.
  * Any other is a list of instructions for the suites' writer, so that well-formed trees with odd content come up from
- * nothing; its last bytes then damage a few words. Whatever opens is walked, asked everything and made a map of; the
- * map must validate.
+ * nothing; its last bytes then damage a few words. Whatever opens is walked, asked everything, also for an interrupt
+ * controller and a timer, and made a map of; the map must validate.
  */
+#include "boot/irq_tree.h"
 #include "mm/ram.h"
 #include "tests/suites/fdt_writer.h"
 #include <stdlib.h>
@@ -50,6 +51,21 @@ static void ask_node(struct fdt *fdt, int node)
 	read_string(path);
 	for (unsigned i = 0; i < 16 && fdt_reg(fdt, node, i, &base, &size) > 0; i++)
 		must(size == 0 || base <= UINT64_MAX - (size - 1));
+}
+
+/* A controller that was found has registers, all of them, and the timer's input is a private one. */
+static void ask_interrupts(struct fdt *fdt)
+{
+	struct irq_timer_desc timer;
+	struct irq_desc d;
+	uint64_t base, size;
+
+	if (irq_tree_controller(fdt, &d) != NULL)
+		return;
+	must(d.dist_size >= d.driver->dist_bytes && d.region_count != 0);
+	for (unsigned i = 0; i < d.region_count; i++)
+		must(irq_tree_region(fdt, &d, i, &base, &size) && size >= d.driver->region_bytes);
+	must(irq_tree_timer(fdt, &d, &timer) != NULL || (timer.intid >= GIC_SGIS && timer.intid < GIC_PRIVATE));
 }
 
 static void walk(struct fdt *fdt)
@@ -161,6 +177,46 @@ static uint64_t number(struct script *s)
 	return bases[a % ARRAY_SIZE(bases)] + ((uint64_t)take(s) << (take(s) % 32)) - (a >> 6);
 }
 
+/* An interrupt controller that is nearly right; what comes next may go into its node. */
+static void begin_controller(struct fdtw *w, unsigned kind, unsigned cells_a, unsigned cells_s, struct script *s)
+{
+	static const char *const kinds[] = { "arm,gic-v3", "arm,gic-400", "arm,cortex-a15-gic" };
+	uint64_t pairs[12];
+	unsigned n = 1 + take(s) % 6;
+
+	fdtw_begin(w, "intc@8000000");
+	fdtw_str(w, "compatible", kinds[kind]);
+	fdtw_empty(w, "interrupt-controller");
+	fdtw_u32(w, "#interrupt-cells", 2 + take(s) % 3);
+	fdtw_u32(w, "phandle", 1);
+	if (n > 2)
+		fdtw_num(w, "#redistributor-regions", 1, take(s) % 8);
+	if (n > 4)
+		fdtw_num(w, "redistributor-stride", 1 + n % 2, number(s));
+	for (unsigned i = 0; i < n; i++) {
+		pairs[2 * i] = number(s) & ~(uint64_t)0xfff;
+		pairs[2 * i + 1] = (uint64_t)take(s) << 14;
+	}
+	fdtw_reg(w, "reg", cells_a, cells_s, n, pairs);
+}
+
+/* The same of a timer, wired to that controller. */
+static void begin_timer(struct fdtw *w, struct script *s)
+{
+	static const char names[] = "phys\0virt\0sec-phys\0hyp-phys";
+	uint8_t cells[4 * 12] = { 0 };
+	unsigned n = 1 + take(s) % 12;
+
+	fdtw_begin(w, "timer");
+	fdtw_str(w, "compatible", "arm,armv8-timer");
+	fdtw_u32(w, "interrupt-parent", 1 + take(s) % 8 / 7);
+	for (unsigned i = 0; i < n; i++)
+		cells[4 * i + 3] = i % 3 ? take(s) % 20 : 1;
+	fdtw_prop(w, "interrupts", cells, (size_t)n * 4);
+	if (take(s) % 2)
+		fdtw_prop(w, "interrupt-names", names, 1 + take(s) % sizeof(names));
+}
+
 /* A few operations on one tree; every byte means something. */
 static size_t build_tree(uint8_t *buf, size_t cap, struct script *s)
 {
@@ -181,8 +237,14 @@ static size_t build_tree(uint8_t *buf, size_t cap, struct script *s)
 					     "linux,initrd-start",
 					     "linux,initrd-end",
 					     "numa-node-id",
-					     "phandle" };
-	static const char *const texts[] = { "memory", "okay", "disabled", "/soc@0/a", "serial0:1" };
+					     "phandle",
+					     "interrupt-parent",
+					     "#redistributor-regions",
+					     "redistributor-stride",
+					     "#interrupt-cells",
+					     "interrupts",
+					     "clock-frequency" };
+	static const char *const texts[] = { "memory", "okay", "disabled", "/soc@0/a", "serial0:1", "virt" };
 	struct fdtw w;
 	unsigned depth = 0, cells_a, cells_s;
 	uint64_t pairs[8];
@@ -201,10 +263,10 @@ static size_t build_tree(uint8_t *buf, size_t cap, struct script *s)
 		uint8_t op = take(s);
 		const char *prop = props[take(s) % ARRAY_SIZE(props)];
 
-		switch (op % 10) {
+		switch (op % 12) {
 		case 0:
 		case 1:
-			fdtw_begin(&w, nodes[op / 10 % ARRAY_SIZE(nodes)]);
+			fdtw_begin(&w, nodes[op / 12 % ARRAY_SIZE(nodes)]);
 			depth++;
 			break;
 		case 2:
@@ -224,16 +286,24 @@ static size_t build_tree(uint8_t *buf, size_t cap, struct script *s)
 		case 5:
 			for (unsigned i = 0; i < 8; i++)
 				pairs[i] = number(s);
-			fdtw_reg(&w, op & 0x80 ? prop : "reg", cells_a, cells_s, op / 10 % 5, pairs);
+			fdtw_reg(&w, op & 0x80 ? prop : "reg", cells_a, cells_s, op / 12 % 5, pairs);
 			break;
 		case 6:
-			fdtw_num(&w, prop, op / 10 % 5, number(s));
+			fdtw_num(&w, prop, op / 12 % 5, number(s));
 			break;
 		case 7:
-			fdtw_str(&w, prop, texts[op / 10 % ARRAY_SIZE(texts)]);
+			fdtw_str(&w, prop, texts[op / 12 % ARRAY_SIZE(texts)]);
 			break;
 		case 8:
 			fdtw_empty(&w, prop);
+			break;
+		case 9:
+			begin_controller(&w, op / 12 % 3, cells_a, cells_s, s);
+			depth++;
+			break;
+		case 10:
+			begin_timer(&w, s);
+			depth++;
 			break;
 		default:
 			fdtw_word(&w, op & 0x80 ? FDTW_NOP : op);
@@ -272,6 +342,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(fdt.error == NULL && fdt.used <= size && fdt.used <= fdt.totalsize);
 		must(fdt_probe(blob, &used, &total) == NULL && used >= fdt.used && total == fdt.totalsize);
 		walk(&fdt);
+		ask_interrupts(&fdt);
 		iterate(&fdt, get_memory_regions);
 		iterate(&fdt, get_reserved_regions);
 		make_map(&fdt, 0x48000000);
