@@ -128,7 +128,7 @@ endif
 # the host): the host tests call them.
 ARCH_PURE := $(wildcard $(addprefix arch/aarch64/,format.c tlb.c cache.c mmu_on.c features.c gicv2.c gicv3.c timer.c))
 # Of boot/, everything but what holds instructions or answers for the machine; tests/host/boot_fakes.c stands in for those.
-BOOT_PURE := $(filter-out $(addprefix boot/,main.c early_map.c exception.c irq.c panic.c power.c smp.c symbols_image.c),$(BOOT_C))
+BOOT_PURE := $(filter-out $(addprefix boot/,main.c early_map.c exception.c irq.c log_lock.c panic.c power.c smp.c symbols_image.c),$(BOOT_C))
 HOST_ARCH_C := $(wildcard arch/host/*.c)
 HOST_TEST_C := $(wildcard tests/host/*.c)
 HOST_MAIN_C := $(filter tests/host/main.c,$(HOST_TEST_C))

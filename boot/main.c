@@ -7,7 +7,6 @@
 #include "arch/aarch64/percpu.h"
 #include "arch/aarch64/probe.h"
 #include "arch/aarch64/psci.h"
-#include "arch/spinlock.h"
 #include "boot/backtrace.h"
 #include "boot/boot.h"
 #include "boot/cmdline.h"
@@ -15,6 +14,7 @@
 #include "boot/early_hole.h"
 #include "boot/early_map.h"
 #include "boot/irq.h"
+#include "boot/log_lock.h"
 #include "boot/monitor.h"
 #include "boot/power.h"
 #include "boot/report.h"
@@ -44,7 +44,6 @@ static struct frames frames;
 static struct kspace kspace;
 static struct ram_claim claims[CLAIMS_IN_IMAGE];
 static struct bump boot_bump;
-static struct spinlock log_spinlock;
 
 bool stack_contains(uintptr_t a)
 {
@@ -56,16 +55,6 @@ bool stack_contains(uintptr_t a)
 	/* The other CPUs' stacks, and nothing unmapped: the caller is about to read there. */
 	return a >= LAYOUT_VMALLOC && a < LAYOUT_VMALLOC + LAYOUT_VMALLOC_SIZE &&
 	       pgtable_query(&mmu_kernel, a, &e) == MM_OK && e.attrs.memory == PT_NORMAL;
-}
-
-static unsigned long log_take(void) NO_THREAD_SAFETY_ANALYSIS
-{
-	return spin_lock(&log_spinlock);
-}
-
-static void log_release(unsigned long state) NO_THREAD_SAFETY_ANALYSIS
-{
-	spin_unlock(&log_spinlock, state);
 }
 
 /* ---- the device tree ----------------------------------------------------------------------------------------------------- */
@@ -253,7 +242,7 @@ _Noreturn void kernel_main(void)
 	log_verbose("MMU enabled with identity mapping.\n");
 	mmu_ttbr0_clear(image_paddr(empty_table));
 	log_verbose("MMU: running in the high half\n");
-	log_set_lock(log_take, log_release);
+	log_lock_start();
 	gr_set_namer(symbols_name_return);
 	boot.image_size = (uint64_t)(image_end - image_start);
 	boot.cpus_online = 1;

@@ -6,6 +6,7 @@
 #include "boot/backtrace.h"
 #include "boot/console/console.h"
 #include "boot/exception_report.h"
+#include "boot/log_lock.h"
 #include "lib/log.h"
 #include "lib/panic.h"
 #include "lib/printf.h"
@@ -39,18 +40,13 @@ static void sink_semihost(const char *text, size_t n)
  */
 static void begin(void)
 {
-	/* Plain loads and stores: a panic may come before the MMU is on, when exclusives fault. */
-	static volatile unsigned depth;
-	static volatile unsigned owner;
+	static unsigned depth;
 
 	(void)arch_irq_save();
-	if (depth != 0 && owner != arch_cpu_id())
+	if (!log_lock_seize())
 		wait_forever(); /* the first one speaks */
-	owner = arch_cpu_id();
 	if (++depth > 2)
 		stop();
-	/* The lock may be held by the code that ends here. */
-	log_set_lock(NULL, NULL);
 	if (depth == 2 && !semihost_present())
 		stop();
 	if ((depth == 2 || log_sink() == NULL) && semihost_present())
@@ -63,7 +59,7 @@ static void begin(void)
 			  (unsigned long)exception->far, (unsigned long)exception->elr);
 }
 
-/* [BU27] */
+/* [BU27] [BT59] */
 _Noreturn void panic(const char *fmt, ...)
 {
 	va_list ap;
@@ -87,7 +83,7 @@ _Noreturn void panic(const char *fmt, ...)
 	stop();
 }
 
-/* [BU29] */
+/* [BU29] [BT59] */
 _Noreturn void panic_exception(const struct exception_frame *frame)
 {
 	begin();

@@ -48,7 +48,7 @@ log_sink_fn log_sink(void);
 
 /*
  * How several CPUs take turns: lock() returns what unlock() is given (the interrupt state). Both NULL: none, as before the
- * MMU is on, and in a panic, where the holder may be the CPU that panics.
+ * MMU is on.
  */
 void log_set_lock(unsigned long (*lock)(void), void (*unlock)(unsigned long state));
 

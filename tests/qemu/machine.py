@@ -126,6 +126,35 @@ def mmu_on_table():
     return b"".join(struct.pack("<Q", i << 30 | 1 << 10 | (1 << 2 if i == 0 else 3 << 8) | 1) for i in range(512))
 
 
+def late_cpu_stub(late):
+    """A hypervisor below the kernel, which is entered at EL1 and calls PSCI by HVC. It tells the truth but for CPU_ON, which
+    succeeds: the CPU stays off, or (late) is started and waits 1.25 s before it goes where it was sent, at EL2. 4 KiB."""
+
+    def stub(x0, image):
+        start = words(
+            0x10004009, 0xD51CC009,  # adr x9, vectors; msr vbar_el2, x9
+            0xD2B00009, 0xD51C1109,  # mov x9, #1 << 31 (RW); msr hcr_el2, x9
+            0xD28078A9, 0xD51C4009,  # mov x9, #0x3c5 (EL1h, DAIF); msr spsr_el2, x9
+            0x58000200, 0x58000224,  # ldr x0, dtb; ldr x4, image
+            0xD51C4024, 0xD2800001, 0xD2800002, 0xD2800003, 0xD69F03E0,  # msr elr_el2, x4; mov x1 to x3, #0; eret
+            # late, at 0x34
+            0xD53BE029, 0xD53BE00A,  # mrs x9, cntpct_el0; mrs x10, cntfrq_el0
+            0x8B0A0129, 0x8B4A0929,  # add x9, x9, x10; add x9, x9, x10, lsr #2
+            0xD53BE02A, 0xEB09015F, 0x54FFFFC3,  # 1: mrs x10, cntpct_el0; cmp x10, x9; b.lo 1b
+            0x580000C9, 0xD61F0120,  # ldr x9, entry; br x9
+        ) + struct.pack("<QQQ", x0, image, 0)  # dtb, image, entry
+        call = words(  # vectors + 0x400: a synchronous exception of EL1
+            0x52800069, 0x72B88009, 0x6B09001F, 0x54000060,  # mov w9, #CPU_ON; cmp w0, w9; b.eq 2f
+            0xD4000003, 0xD69F03E0)  # smc #0; eret
+        if late:  # 2: adr x9, entry; str x2, [x9]; adr x2, late; smc #0; eret
+            call += words(0xD503201F, 0x10FFA269, 0xF9000122, 0x10FFA082, 0xD4000003, 0xD69F03E0)
+        else:  # 2: mov x0, #0; eret
+            call += words(0xD2800000, 0xD69F03E0)
+        return start.ljust(0x800 + 0x400, b"\0") + call
+
+    return stub
+
+
 class Result:
     """status: of QEMU; serial: what came over the serial line; text: that, then standard error with semihosting's."""
 

@@ -9,7 +9,7 @@ import random
 import struct
 
 import fdt
-from machine import GIB, MIB, RAM_BASE, Boot, Loader, Machine, image_header, mmu_on_stub, mmu_on_table
+from machine import GIB, MIB, RAM_BASE, Boot, Loader, Machine, image_header, late_cpu_stub, mmu_on_stub, mmu_on_table
 
 KIB = 1 << 10
 PAGE = 1 << 12
@@ -29,18 +29,19 @@ class Row:
     status: exit status. want: regular expressions that must match a line; never: that must match none.
     absent: tests of `suites` that this machine cannot run. panics: the row ends before "memory is up", with status 1 and these texts.
     dies: it ends after that, with status 1 and these texts. host_ram: MiB that the emulator will hold.
+    once: regular expressions over the whole text, lines and all, that must match exactly once.
     stats: arguments of check_stats.judge(), which looks at what `stats --json` printed.
     """
 
     def __init__(self, name, ids, why, boot, words=("verbose",), suites=None, status=0, want=(), never=(), panics=None,
-                 timeout=60, host_ram=0, golden=None, spine=True, absent=(), dies=None, stats=None):
+                 timeout=60, host_ram=0, golden=None, spine=True, absent=(), dies=None, stats=None, once=()):
         self.name, self.ids, self.why, self._boot = name, ids.split(), why, boot
         self.words = list(words) + (["test=" + suites] if suites else ["poweroff"] if words else [])
         self.suites, self.status = suites, 1 if panics or dies else status
         self.want, self.never = list(want) + list(panics or dies or ()), list(never)
         self.panics, self.dies = panics, dies
         self.timeout, self.host_ram, self.golden, self.spine = timeout, host_ram, golden, spine and not panics
-        self.absent, self.stats = absent, stats
+        self.absent, self.stats, self.once = absent, stats, list(once)
 
     def boot(self, build):
         made = self._boot(build) if callable(self._boot) else self._boot
@@ -305,6 +306,14 @@ def one_more_cpu(tree):
 layout_row("cpu-not-there", "BT57", "A CPU that firmware refuses is left out, and those behind it come up.",
            Layout([(RAM_BASE, 512 * MIB)], change=one_more_cpu), Machine("cortex-a72", 1, 4), suites="smp", figures=False,
            want=[r"^cpu \(MPIDR 0x77\): PSCI CPU_ON says -2$", r"5 CPUs described, 4 online$"])
+
+for title, late, why in (("absent", False, "never comes is given up after a second: no other is tried, and the boot goes on."),
+                         ("late", True, "comes after it has been given up parks, and disturbs nobody.")):
+    layout_row("cpu-" + title, "BT57", "A CPU that " + why,
+               Layout([(RAM_BASE, 512 * MIB)], reserved=[(0x40100000, PAGE)], change=lambda t: t.root.child("psci").set("method", "hvc")),
+               Machine("cortex-a72", 2, 4, extra=IN_TURN), suites="smp,stress", figures=False, stub=late_cpu_stub(late),
+               want=[r"^cpu \(MPIDR 0x1\): did not come up$", r"^entered   at EL1; 4 CPUs described, 1 online$", r"^# stress: 1 CPUs, "],
+               once=[r"did not come up"])
 
 # ---- the command line ------------------------------------------------------------------------------------------------------
 
@@ -696,8 +705,14 @@ layout_row("console-in-ram", "BT25", "A console whose registers lie in a bank is
 REPORT = [r"^EXCEPTION: Synchronous, current EL with SPx", r"^ELR +0xffffa0", r"^backtrace:", r"^PANIC: unexpected exception"]
 
 
-def crash_row(ident, why, texts, ids="BU29", machine=PLAIN):
-    row("crash-" + ident, ids, why, Boot(machine), words=("test=_crash:" + ident,), dies=texts, timeout=20)
+# From the first line to the last with nothing of anybody else's between, and only one.
+WHOLE = (r"(?m)^EXCEPTION: .*\n(STACK  .*\n)?ESR  .*\n( {8}\S.*\n)?FAR  .*\nELR  .*\nSPSR .*\nSP   .*\n(x\d.*\n){11}"
+         r"backtrace:\n(  0x[0-9a-f]{16} .*\n)+PANIC: unexpected exception on CPU \d+$")
+
+
+def crash_row(ident, why, texts, ids="BU29", machine=PLAIN, once=(), never=(), name=None):
+    row("crash-" + (name or ident), ids, why, Boot(machine), words=("test=_crash:" + ident,), dies=texts, timeout=20, once=once,
+        never=never)
 
 
 crash_row("write", "A write to an address that is not mapped.",
@@ -716,6 +731,14 @@ crash_row("irqstack", "An interrupt that finds no room on the stack is reported 
           [r"^EXCEPTION: IRQ, current EL with SPx", r"^STACK +overflow", r"^PANIC: unexpected exception"])
 crash_row("cpu", "A fault on another CPU ends the machine, and says on which.",
           REPORT + [r"^PANIC: unexpected exception on CPU 3$", r"\bsecondary_main\+0x"], machine=Machine("cortex-a72", 2, 4))
+for how, extra in (("", ()), ("-in-turn", IN_TURN)):
+    for ident, why in (("cpus", "Every CPU faults at once: one report comes out, whole."),
+                       ("talk", "A CPU faults in the middle of another's line: that ends first, and nobody says more.")):
+        crash_row(ident, why, REPORT, ids="BT59", machine=Machine("cortex-a72", 2, 4, extra=extra), name=ident + how,
+                  once=[WHOLE, r"EXCEPTION:", r"PANIC:"], never=[r"^(?!CPU \d has something to say$).*something"])
+    crash_row("panics", "Every CPU panics at once: one of them is heard, to the end.", [r"^PANIC: CPU \d of 4$", r"\bpanic_on_all\+0x"],
+              ids="BT59", machine=Machine("neoverse-n1", 1, 4, extra=extra), name="panics" + how,
+              once=[r"(?m)^PANIC: CPU \d of 4\nbacktrace:\n(  0x[0-9a-f]{16} .*\n)+", r"(?m)^PANIC:"])
 crash_row("nested", "Work for all CPUs from inside such work is refused.", [r"^PANIC: smp_run: on CPU 0, inside such work$"], ids="BT55",
           machine=Machine("cortex-a53", 1, 2))
 crash_row("panic", "panic() says why, shows who called, and ends with status 1.",

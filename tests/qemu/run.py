@@ -111,6 +111,10 @@ def judge(row, result):
         bad = [line for line in lines if re.search(pattern, line) and not re.match(r"(not )?ok \d|#", line)]
         if bad:
             out.append("line that must not be: " + bad[0])
+    for pattern in row.once:
+        count = len(re.findall(pattern, result.text))
+        if count != 1:
+            out.append("%d times, want once: /%s/" % (count, pattern))
     if row.suites:
         out += check_tap(lines, row.absent)
     if row.stats is not None:

@@ -11,6 +11,7 @@
 #include "arch/aarch64/timer.h"
 #include "arch/arch.h"
 #include "boot/boot.h"
+#include "boot/console/console.h"
 #include "boot/irq.h"
 #include "boot/smp.h"
 #include "lib/log.h"
@@ -122,6 +123,81 @@ static void fault_on_last(void *arg)
 TEST_ON(TAP_TARGET, cpu, "a fault on another CPU ends the machine as one on this CPU does")
 {
 	smp_run(fault_on_last, NULL);
+}
+
+/* Counts to the number of CPUs, and waits for the others to do so: what follows is done by all at once. */
+static void meet(void)
+{
+	static uint32_t here;
+
+	__atomic_fetch_add(&here, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&here, __ATOMIC_ACQUIRE) < boot.cpus_online)
+		arch_cpu_relax();
+}
+
+static void fault_on_all(void *arg)
+{
+	(void)arg;
+	meet();
+	write_to(NOWHERE);
+}
+
+TEST_ON(TAP_TARGET, cpus, "a fault on every CPU at once: one of them is reported")
+{
+	smp_run(fault_on_all, NULL);
+}
+
+static void panic_on_all(void *arg)
+{
+	(void)arg;
+	meet();
+	panic("CPU %u of %u", arch_cpu_id(), boot.cpus_online);
+}
+
+TEST_ON(TAP_TARGET, panics, "a broken promise on every CPU at once: one of them is reported")
+{
+	smp_run(panic_on_all, NULL);
+}
+
+/* How far CPU 0 is with a line, and the last CPU with its fault. */
+static uint32_t in_line, faulting;
+
+/* CPU 0 is slow enough to be in the middle of its line when the last CPU faults, and for some time after that. */
+static void slow_sink(const char *text, size_t n)
+{
+	uint64_t start;
+
+	if (arch_cpu_id() != 0) {
+		console_say(text, n);
+		return;
+	}
+	console_say(text, n / 2);
+	__atomic_store_n(&in_line, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&faulting, __ATOMIC_ACQUIRE))
+		arch_cpu_relax();
+	for (start = timer_now(); timer_now() - start < timer_hz() / 100;)
+		arch_cpu_relax();
+	console_say(text + n / 2, n - n / 2);
+}
+
+static void fault_among_talk(void *arg)
+{
+	(void)arg;
+	if (arch_cpu_id() == boot.cpus_online - 1) {
+		while (!__atomic_load_n(&in_line, __ATOMIC_ACQUIRE))
+			arch_cpu_relax();
+		__atomic_store_n(&faulting, 1, __ATOMIC_RELEASE);
+		write_to(NOWHERE);
+	}
+	for (;;)
+		log_info("CPU %u has something to say\n", arch_cpu_id());
+}
+
+TEST_ON(TAP_TARGET, talk,
+	"a fault while the other CPUs log: what is being said ends, the report is whole, and no more is said")
+{
+	log_set_sink(slow_sink);
+	smp_run(fault_among_talk, NULL);
 }
 
 static void nothing(void *arg)
