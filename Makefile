@@ -441,7 +441,8 @@ $(BUILD)/t/mutants-selftest: FORCE
 
 # ---- proofs ---------------------------------------------------------------------------------------------------------------
 #
-# Every state of a small machine, in the build without sanitizers: that is five times as fast.
+# Every state of a small machine, in the build without sanitizers: that is five times as fast. And Spin, over the protocol of
+# the caches: the smaller settings in `make test`, all of them here.
 
 PROOFS := $(HOST_gcc)/proof/enumerate
 
@@ -451,10 +452,15 @@ $(HOST_gcc)/proof/enumerate: $(HOST_gcc)/tests/proof/main.o $(HOST_gcc)/libcode.
 
 -include $(HOST_gcc)/tests/proof/main.d
 
+$(BUILD)/t/spin: FORCE
+	$(call wrapper,python3 tests/proof/spin.py --cc $(HOST_GCC))
+$(BUILD)/t/spin-large: FORCE
+	$(call wrapper,python3 tests/proof/spin.py --large --cc $(HOST_GCC))
+
 .PHONY: prove
-prove:
-	$(Q)$(SUBMAKE) $(PROOFS)
-	$(Q)GRANULE_TIMEOUT=1800 $(PROVE) $(PROOFS)
+prove: setup
+	$(Q)$(SUBMAKE) $(PROOFS) $(BUILD)/t/spin-large
+	$(Q)GRANULE_TIMEOUT=1800 $(PROVE) $(PROOFS) $(BUILD)/t/spin-large
 
 # ---- the behaviour inventory -----------------------------------------------------------------------------------------------
 
@@ -483,7 +489,7 @@ test: setup
 	$(Q)$(MAKE) --no-print-directory test-all
 
 # One prove, so that one summary stands at the end. The machines have the processors to themselves: they are timed.
-TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory mutants-selftest)
+TESTS_ALONE := $(addprefix $(BUILD)/t/,$(addprefix qemu-,$(QEMU_TOOLCHAINS) ubsan selftest) bootfuzz fuzz-short inventory mutants-selftest spin)
 TESTS_ALONE += $(BUILD)/t/bench-selftest $(if $(filter release,$(VARIANT)),$(BUILD)/t/ratchet)
 test-all: $(TESTS_ALONE)
 	$(Q)GRANULE_TIMEOUT=900 $(PROVE) -j$(NPROC) --rules 'seq={$(BUILD)/t/*,par=**}' --rules 'par=**' \
@@ -528,7 +534,7 @@ help:
 	@echo 'make inventory          every behaviour has its source, its test, and the test reaches the source'
 	@echo 'make fuzz TIME=60       libFuzzer over tests/fuzz, that many seconds in all; then BOOTS=200 random boots of SEED=1'
 	@echo 'make mutants            small faults seeded in the page allocator, one at a time: do the host suites notice? MUTANTS=all'
-	@echo 'make prove              every state of small machines, every operation, against the reference model'
+	@echo 'make prove              every state of small machines, every operation, against the reference model; Spin'
 	@echo 'make storeset           which cache lines CPUs share that allocate and free, watched in QEMU'
 	@echo 'make bench              counts every benchmark row in QEMU beside its target; build/bench.json (docs/benchmarks.md)'
 	@echo 'make packing            how much free memory stays in whole 2 MiB, against a LIFO buddy; build/packing.json'
