@@ -12,6 +12,7 @@
 uintptr_t arch_linear_base;
 
 void (*host_event_hook)(const struct host_event *event);
+void (*host_between_hook)(void);
 
 _Thread_local uint64_t host_cpu_number;
 _Thread_local unsigned host_irq_nesting;

@@ -3,7 +3,7 @@
 #ifndef ARCH_HOST_EXCLUSIVE_INLINE_H
 #define ARCH_HOST_EXCLUSIVE_INLINE_H
 
-#include "lib/defs.h"
+#include "arch/host/between.h"
 
 typedef uint64_t __attribute__((may_alias)) exclusive_word_t;
 
@@ -25,6 +25,7 @@ static always_inline bool exclusive_take_above(exclusive_word_t *word, uint64_t 
 {
 	uint64_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
 
+	host_between();
 	do {
 		if (value <= floor)
 			return false;
@@ -42,6 +43,7 @@ static always_inline bool exclusive_flip(exclusive_word_t *word, uint64_t want, 
 {
 	uint64_t value = __atomic_load_n(word, __ATOMIC_RELAXED);
 
+	host_between();
 	do {
 		if ((value ^ want) & mask)
 			return false;
@@ -52,7 +54,10 @@ static always_inline bool exclusive_flip(exclusive_word_t *word, uint64_t want, 
 /* Acquire: C knows no order by an address that depends on the load. */
 static always_inline uint64_t shared_load(const void *base, uint64_t index)
 {
-	return __atomic_load_n((const exclusive_word_t *)base + index, __ATOMIC_ACQUIRE);
+	uint64_t value = __atomic_load_n((const exclusive_word_t *)base + index, __ATOMIC_ACQUIRE);
+
+	host_between();
+	return value;
 }
 
 static always_inline uint64_t rare_load(const uint64_t *word)
