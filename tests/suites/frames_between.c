@@ -5,13 +5,14 @@
  * out must be what one after the other gives, in either order.
  */
 #define SUITE "frames_between"
-#include "mm/frames_cache.h"
-#include "tests/suites/frames_world.h"
+#include "lib/tap.h"
 
 #if __STDC_HOSTED__
 
 #include "arch/host/between.h"
 #include "arch/host/host.h"
+#include "mm/frames_cache.h"
+#include "tests/suites/frames_world.h"
 
 static struct world w;
 
