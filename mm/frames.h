@@ -387,9 +387,9 @@ uint64_t frames_leaks(struct frames *f, frames_show_fn show, void *ctx);
 
 /*
  * Drains the caches and walks the whole state: tiling, bitmaps against mem_map, summaries, counters. MM_OK, or
- * MM_ECORRUPT with every finding logged. Exact when no other CPU allocates; otherwise frames on their way through caches
- * are checked against bounds. Holds each bank's lock for the whole of its walk, which reads every record of its live
- * sections.
+ * MM_ECORRUPT with every finding logged. Exact when no other CPU allocates; otherwise what is on its way cannot be told from
+ * what is lost, and counts as being on its way. Holds each bank's lock for the whole of its walk, which reads every record
+ * of its live sections; when frames seem to be lost, all caches' for one more.
  */
 must_check int frames_validate(struct frames *f);
 

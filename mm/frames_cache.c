@@ -294,6 +294,30 @@ unsigned frames_cache_validate(struct frames *f)
 	return findings;
 }
 
+/* Whoever has one stack waits for no other, so the order in which they are taken does not matter. */
+uint64_t frames_cache_freeze(struct frames *f, unsigned long *irq)
+{
+	uint64_t frames = 0;
+
+	*irq = spin_lock(&f->cpus_lock);
+	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++)
+			if (stack_lock(&cpu->cache[kind], &cpu->frozen[kind]))
+				frames += stack_count(&cpu->cache[kind], cpu->frozen[kind]) << cache_order(kind);
+	return frames;
+}
+
+void frames_cache_thaw(struct frames *f, unsigned long irq)
+{
+	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
+		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++)
+			if (cpu->frozen[kind]) {
+				stack_unlock(&cpu->cache[kind], cpu->frozen[kind]);
+				cpu->frozen[kind] = 0;
+			}
+	spin_unlock(&f->cpus_lock, irq);
+}
+
 /* cpu may be NULL: false. */
 static bool describe(struct frames_cpu *cpu, struct frames_cpu_stats *out)
 {

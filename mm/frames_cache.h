@@ -50,7 +50,8 @@ struct frames_cpu {
 	uint64_t key; /* arch_cpu_key() of the CPU */
 	bool used;    /* false: the CPU went away; kept for the next one that comes */
 	unsigned cpu;
-	uint32_t node; /* relaxed atomic */
+	uint32_t node;		      /* relaxed atomic */
+	uint64_t frozen[CACHE_KINDS]; /* level of a stack that frames_cache_freeze() has locked, or 0 */
 };
 
 static inline unsigned cache_order(enum cache_kind kind)
@@ -70,6 +71,13 @@ uint64_t frames_cache_limit(struct frames *f);
 
 /* How many stacks hold what is no cached block of their order, logged; for frames_validate(). */
 unsigned frames_cache_validate(struct frames *f);
+
+/*
+ * Locks all stacks until frames_cache_thaw(), with interrupts masked: nothing enters or leaves one. Returns how many frames
+ * they hold. Other CPUs wait meanwhile, so this is for when something seems to be wrong.
+ */
+uint64_t frames_cache_freeze(struct frames *f, unsigned long *irq) ACQUIRE(f->cpus_lock);
+void frames_cache_thaw(struct frames *f, unsigned long irq) RELEASE(f->cpus_lock);
 
 /*
  * The rest of a pop or push that did not end in the stack. The block of a push is PAGE_CACHED and the caller's; MM_OK.

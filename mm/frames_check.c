@@ -183,14 +183,12 @@ static bool banks_in_order(const struct buddy *a, const struct buddy *b)
 	return a_high != b_high ? a_high : a->start < b->start;
 }
 
-/* One walk over everything. *cached: frames whose records say so. */
-static unsigned walk(struct frames *f, uint64_t *cached)
+/* All banks. *cached: frames whose records say that they are in a cache. */
+static unsigned validate_banks(struct frames *f, uint64_t *cached)
 {
-	unsigned findings;
+	unsigned findings = 0;
 
 	*cached = 0;
-	frames_drain(f);
-	findings = frames_cache_validate(f);
 	for (struct buddy *b = f->banks; b; b = b->next) {
 		unsigned long irq = spin_lock(&b->lock);
 
@@ -210,7 +208,7 @@ static uint64_t moves(struct frames *f)
 	return n;
 }
 
-/* Frames in all caches: each stack is locked for it, so that nothing is on its way into one. */
+/* Frames in all caches. */
 static uint64_t held_now(struct frames *f)
 {
 	struct frames_cpu_stats cpu;
@@ -222,34 +220,45 @@ static uint64_t held_now(struct frames *f)
 }
 
 /*
- * Frames that are cached by their records and in no cache: another CPU is bringing them there, and will have done so when
- * we look again; or, when nothing has moved in between and nobody is bringing anything, they are lost. [B18]
+ * Whether frames are in no cache although their records say so. Their owners may have taken them from a stack since their
+ * records were read, so all stacks stand still for this. What was claimed before and is on its way to a bank arrives, which
+ * counts as a move, or is still on its way.
  */
+static unsigned find_lost(struct frames *f)
+{
+	unsigned findings = 0;
+	uint64_t cached = 0, held = 0;
+	bool quiet = false;
+
+	/* With the other CPUs at work it may never be quiet. */
+	for (unsigned tries = 0; tries < 5 && !quiet; tries++) {
+		unsigned long irq;
+		uint64_t before;
+
+		held = frames_cache_freeze(f, &irq);
+		before = moves(f);
+		findings = validate_banks(f, &cached);
+		quiet = findings || cached <= held ||
+			(moves(f) == before && !__atomic_load_n(&f->moving, __ATOMIC_ACQUIRE));
+		frames_cache_thaw(f, irq);
+	}
+	if (findings || !quiet || cached <= held)
+		return findings;
+	log_error("frames: %llu frames are cached by their records, but in no cache\n",
+		  (unsigned long long)(cached - held));
+	return 1;
+}
+
+/* [B18] [PV4] */
 int frames_validate(struct frames *f)
 {
-	uint64_t owned = 0, entries = 0, cached, astray = 0, before = 0;
+	uint64_t owned = 0, entries = 0, cached;
 	unsigned findings, banks = 0;
 
-	for (unsigned tries = 0;; tries++) {
-		uint64_t held;
-
-		findings = walk(f, &cached);
-		held = held_now(f);
-		if (findings || cached <= held)
-			break;
-		if (tries && moves(f) == before && cached - held == astray &&
-		    !__atomic_load_n(&f->moving, __ATOMIC_ACQUIRE)) {
-			log_error("frames: %llu frames are cached by their records, but in no cache\n",
-				  (unsigned long long)astray);
-			findings++;
-			break;
-		}
-		/* With the other CPUs at work it may never be quiet. */
-		if (tries == 4)
-			break;
-		astray = cached - held;
-		before = moves(f);
-	}
+	frames_drain(f);
+	findings = frames_cache_validate(f) + validate_banks(f, &cached);
+	if (!findings && cached > held_now(f))
+		findings = find_lost(f);
 	for (struct buddy *b = f->banks; b; b = b->next) {
 		banks++;
 		owned += b->n_sections;

@@ -751,6 +751,48 @@ TEST_ON(TAP_HOST, B18, "the check finds nothing wrong while another CPU takes an
 	CHECK(everywhere(nothing_is_held) > 8);
 }
 
+static struct {
+	unsigned every, place;
+	paddr_t page; /* FRAMES_NO_PAGE: not taken */
+} restless;
+
+/* Another CPU takes a frame and frees it again, in turns, at each so-many-th place. */
+static void take_or_free(void)
+{
+	void (*hook)(void) = host_between_hook;
+
+	if (!nothing_is_held() || ++restless.place % restless.every)
+		return;
+	host_between_hook = NULL;
+	host_set_cpu_id(1);
+	if (!frames_is_page(restless.page)) {
+		restless.page = frames_alloc_page(&w.f, TAG_TEST);
+	} else {
+		CHECK_EQ(frames_free_page(&w.f, restless.page), MM_OK);
+		restless.page = FRAMES_NO_PAGE;
+	}
+	host_set_cpu_id(0);
+	host_between_hook = hook;
+}
+
+TEST_ON(TAP_HOST, PV4, "the check finds nothing wrong while another CPU takes and frees one frame again and again")
+{
+	WORLD_OR_RETURN(&w, &one_bank, 1);
+	give(&one_bank, 1, true);
+	restless.page = FRAMES_NO_PAGE;
+	for (unsigned every = 1; every < 60; every++)
+		for (unsigned first = 0; first < every; first++) {
+			restless.every = every;
+			restless.place = first;
+			host_between_hook = take_or_free;
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+			host_between_hook = NULL;
+		}
+	if (frames_is_page(restless.page))
+		CHECK_EQ(frames_free_page(&w.f, restless.page), MM_OK);
+	none_is_out();
+}
+
 /* ---- CPUs that come and go ----------------------------------------------------------------------------------------- */
 
 static void goes_away(void)
