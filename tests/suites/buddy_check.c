@@ -36,8 +36,8 @@ TEST(B18, "banks that begin and end anywhere, given in pieces of any size, are n
 {
 	/* Ends behind, begins before, or inside of 64 frames, 16 MiB, 1 GiB. */
 	struct span banks[] = { { FRAME(GIB(1)) + 0x3ffc1, 0x7f },
-				{ FRAME(GIB(6)) - 0x1003, 0x2006 },
-				{ FRAME(GIB(8)) + 1, SECTION_PAGES } };
+				{ FRAME(GIB(5)) - 0x1003, 0x2006 },
+				{ FRAME(GIB(6)) + 1, SECTION_PAGES } };
 
 	WORLD_OR_RETURN(&w, banks, 3);
 	world_check(&w);

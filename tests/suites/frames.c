@@ -15,6 +15,16 @@ static struct world w;
 
 /* ---- banks ------------------------------------------------------------------------------------------------------- */
 
+TEST(B14, "the section table has a power of two of entries, and no more than are needed for that")
+{
+	static const unsigned entries[] = { 1, 1, 2, 4, 4, 8, 8, 8, 8, 16 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(entries); i++)
+		CHECK_EQ(frames_section_table_size(i), 8 * entries[i]);
+	CHECK_EQ(frames_section_table_size(512), 8 * 512);
+	CHECK_EQ(frames_section_table_size(513), 8 * 1024);
+}
+
 TEST(B14, "a bank that makes no sense is refused and nothing changes")
 {
 	static _Alignas(64) char spare[4096];

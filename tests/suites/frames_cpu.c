@@ -81,9 +81,65 @@ TEST(PC5, "a full stack gives half of what it holds back: what came first; what 
 	CHECK_EQ(frames_free_page(&w.f, pa[128]), MM_OK);
 	CHECK_EQ(cpu_stats(0).pages, 65);
 	CHECK_EQ(cpu_stats(0).drains, 1);
+	CHECK_EQ(cpu_stats(0).remote_drains, 0);
 	for (unsigned i = 0; i < 65; i++)
 		order += frames_alloc_page(&w.f, TAG_TEST).v == pa[128 - i].v;
 	CHECK_EQ(order, 65);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK_EQ(frames_drain(&w.f), 0);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	CHECK_EQ(frames_drain(&w.f), 0);
+	CHECK_EQ(cpu_stats(0).remote_drains, 0);
+	CHECK_EQ(frames_free_page(&w.f, frames_alloc_page(&w.f, TAG_TEST)), MM_OK);
+	CHECK_EQ(frames_drain(&w.f), 64);
+	CHECK_EQ(cpu_stats(0).remote_drains, 1);
+	CHECK_EQ(frames_drain(&w.f), 0);
+	CHECK_EQ(cpu_stats(0).remote_drains, 1);
+	CHECK_EQ(frames_free_2m(&w.f, frames_alloc_2m(&w.f, TAG_TEST)), MM_OK);
+	CHECK_EQ(frames_drain(&w.f), 4 * 512);
+	CHECK_EQ(cpu_stats(0).remote_drains, 2);
+	CHECK_EQ(frames_free_page(&w.f, frames_alloc_page(&w.f, TAG_TEST)), MM_OK);
+	CHECK_EQ(frames_free_2m(&w.f, frames_alloc_2m(&w.f, TAG_TEST)), MM_OK);
+	CHECK_EQ(frames_drain(&w.f), 64 + 4 * 512);
+	CHECK_EQ(cpu_stats(0).remote_drains, 4);
+	CHECK_EQ(cpu_stats(0).refills, 4);
+	CHECK_EQ(cpu_stats(0).drains, 0);
+	world_check(&w);
+}
+
+TEST(PC1, "a block has the owner that asked for it, from a stack or not, whatever number he has")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned cached = 0; cached < 2; cached++) {
+		if (cached)
+			CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+		for (unsigned tag = 0; tag < 256; tag = tag ? 2 * tag : 1)
+			for (unsigned round = 0; round < 2; round++) {
+				paddr_t pa[2] = { frames_alloc_page(&w.f, (uint8_t)tag),
+						  frames_alloc_2m(&w.f, (uint8_t)tag) };
+
+				for (unsigned i = 0; i < 2; i++) {
+					struct frame_info info;
+
+					frames_query(&w.f, paddr_to_pfn(pa[i]), &info);
+					CHECK(info.role == FRAME_ALLOC && info.ref == 1 && info.order == i * 9);
+					CHECK_EQ(info.tag, tag);
+				}
+				CHECK_EQ(frames_free_page(&w.f, pa[0]), MM_OK);
+				CHECK_EQ(frames_free_2m(&w.f, pa[1]), MM_OK);
+			}
+	}
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
 
@@ -270,6 +326,60 @@ TEST_ON(TAP_HOST, PC8, "CPUs have stacks of their own however they are numbered;
 		work(n);
 		CHECK_EQ(stats().free_pages, bank.pages);
 		world_check(&w);
+	}
+	host_set_cpu_id(0);
+}
+
+/* Aff0 has a0 bits, Aff1 the next a1, Aff2 or Aff3 the rest. */
+static uint64_t affinities(unsigned i, unsigned a0, unsigned a1, unsigned rest)
+{
+	return 0x80000000 | (i & ((1u << a0) - 1)) | (uint64_t)(i >> a0 & ((1u << a1) - 1)) << 8 |
+	       (uint64_t)(i >> a0 >> a1) << rest;
+}
+
+TEST_ON(TAP_HOST, PC8,
+	"as many CPUs as there may be have stacks of their own, however wide the fields of their numbers are")
+{
+	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
+
+	for (unsigned t = 0; t < 2 * 8 * 9; t++) {
+		unsigned a0 = t % 8, a1 = t / 8 % 9, rest = t < 8 * 9 ? 16 : 32, wrong = 0;
+
+		/* Eight bits are all that a field has. */
+		if (a1 > 7 || a0 + a1 > 9 || a0 + a1 < 1)
+			continue;
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		for (unsigned i = 0; i < CPUS; i++) {
+			keys[i] = affinities(i, a0, a1, rest);
+			wrong += !online(i);
+		}
+		CHECK_EQ(wrong, 0);
+		if (alone(CPUS) != CPUS)
+			tap_note("%u, %u and %u bits, shift %u", a0, a1, 9 - a0 - a1, rest);
+		CHECK_EQ(alone(CPUS), CPUS);
+	}
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC8,
+	"clusters of six, of three by five, or of five leave gaps in the numbers: all have stacks of their own")
+{
+	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
+
+	for (unsigned t = 0; t < 3; t++) {
+		unsigned wrong = 0;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		for (unsigned i = 0; i < CPUS; i++) {
+			keys[i] = 0x80000000 | (t == 0	 ? i % 6 | i / 6 << 8
+						: t == 1 ? i % 3 | i / 3 % 5 << 8 | i / 15 << 16
+							 : i % 5 | i / 5 << 8);
+			wrong += !online(i);
+		}
+		CHECK_EQ(wrong, 0);
+		CHECK_EQ(alone(CPUS), CPUS);
 	}
 	host_set_cpu_id(0);
 }

@@ -115,6 +115,65 @@ TEST(FX8, "the node that is asked for, then the others by distance; or no other"
 	memset(far, 0, sizeof(far));
 }
 
+TEST(FX8, "without a distance a node is at 10 from itself and at 20 from others, nodes that have no number here too")
+{
+	struct span banks[] = { { FRAME(GIB(4)), 8 }, { FRAME(GIB(5)), 8 } };
+	/* From a node to the first bank's, to the second bank's; which is asked first. */
+	static const struct {
+		uint32_t from, node[2];
+		unsigned distance[2], first;
+	} wish[] = {
+		{ 1, { 0, 1 }, { 0, 0 }, 1 },	   { 1, { 0, 1 }, { 11, 0 }, 1 },
+		{ 1, { 0, 1 }, { 10, 0 }, 0 }, /* as near as its own: by address */
+		{ 1, { 0, 1 }, { 10, 11 }, 0 },	   { 1, { 0, 1 }, { 11, 12 }, 0 },
+		{ 3, { 0, 1 }, { 0, 19 }, 1 },	   { 3, { 0, 1 }, { 0, 20 }, 0 },
+		{ 3, { 0, 1 }, { 21, 0 }, 1 },	   { 15, { 14, 15 }, { 0, 0 }, 1 },
+		{ 15, { 14, 15 }, { 12, 13 }, 0 }, { 16, { 0, 16 }, { 0, 0 }, 1 },
+		{ 0, { 16, 1 }, { 0, 0 }, 0 },	   { 14, { 16, 1 }, { 0, 30 }, 0 },
+		{ 77, { 16, 77 }, { 0, 0 }, 1 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(wish); i++) {
+		struct frames_request r = { .has_node = true, .node = wish[i].from, .tag = TAG_TEST };
+		pfn_t f;
+
+		WORLD_OR_RETURN(&w, banks, 2);
+		/* Whoever reads behind a row or column of the table finds this. */
+		for (unsigned from = 0; from < FRAMES_MAX_NODES; from++)
+			CHECK_EQ(frames_set_distance(&w.f, from, 2, 10), MM_OK);
+		for (unsigned to = 2; to < FRAMES_MAX_NODES - 2; to++)
+			CHECK_EQ(frames_set_distance(&w.f, 2, to, 10), MM_OK);
+		for (unsigned k = 0; k < 2; k++) {
+			world_add(&w, banks[k].start, 8);
+			world_bank(&w, k)->numa_node = wish[i].node[k];
+			if (wish[i].distance[k])
+				CHECK_EQ(frames_set_distance(&w.f, wish[i].from, wish[i].node[k], wish[i].distance[k]),
+					 MM_OK);
+		}
+		CHECK_EQ(frames_alloc_request(&w.f, 0, &r, &f), MM_OK);
+		CHECK_EQ(f.n, banks[wish[i].first].start);
+		/* The other one is asked, too. */
+		CHECK_EQ(frames_alloc_request(&w.f, 3, &r, &f), MM_OK);
+		CHECK_EQ(f.n, banks[!wish[i].first].start);
+	}
+}
+
+TEST(FX8, "a node's neighbour in the table is not read for a node behind its end")
+{
+	struct span banks[] = { { FRAME(GIB(4)), 8 }, { FRAME(GIB(5)), 8 } };
+	struct frames_request r = { .has_node = true, .node = 4, .tag = TAG_TEST };
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, 8);
+	world_add(&w, banks[1].start, 8);
+	/* [4][16] would be [5][0]. */
+	world_bank(&w, 1)->numa_node = FRAMES_MAX_NODES;
+	CHECK_EQ(frames_set_distance(&w.f, 5, 0, 10), MM_OK);
+	CHECK_EQ(frames_alloc_request(&w.f, 0, &r, &f), MM_OK);
+	CHECK_EQ(f.n, banks[0].start);
+}
+
 TEST(FX8, "distances that make no sense are refused")
 {
 	struct span bank = { FRAME(GIB(1)), 8 };

@@ -119,6 +119,39 @@ TEST(FW1, "a reserve is spread over the banks by size, as far as they have free 
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
 
+#if __STDC_HOSTED__
+
+TEST_ON(TAP_HOST, FW1, "a reserve is spread by size also where there are tebibytes")
+{
+	/* 1/8, 3/8 and 1/2 of 1 TiB. */
+	struct span banks[] = { { FRAME(GIB(1024)), FRAME(GIB(128)) },
+				{ FRAME(GIB(2048)), FRAME(GIB(384)) },
+				{ FRAME(GIB(4096)), FRAME(GIB(512)) } };
+	uint64_t all = FRAME(GIB(1024));
+
+	WORLD_OR_RETURN(&w, banks, 3);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(frames_add_memory(&w.f, pfn(banks[i].start), banks[i].pages), MM_OK);
+	for (uint64_t pages = 8; pages <= all; pages *= 4) {
+		CHECK_EQ(frames_set_reserve(&w.f, pages), MM_OK);
+		CHECK_EQ(kept(0), pages / 8);
+		CHECK_EQ(kept(1), pages / 8 * 3);
+		CHECK_EQ(kept(2), pages / 2);
+	}
+	CHECK_EQ(frames_set_reserve(&w.f, all + 1), MM_ENOMEM);
+	CHECK_EQ(frames_set_reserve(&w.f, 0), MM_OK);
+}
+
+#endif
+
+TEST(FW1, "a reserve of nothing can be made where there is nothing")
+{
+	WORLD_OR_RETURN(&w, &small, 1);
+	CHECK_EQ(frames_set_reserve(&w.f, 0), MM_OK);
+	CHECK_EQ(frames_set_reserve(&w.f, 1), MM_ENOMEM);
+	CHECK_EQ(kept(0), 0);
+}
+
 TEST(FW1, "caches are filled with what is not kept back, and what they hold counts as free for the reserve")
 {
 	struct span bank = { FRAME(GIB(1)), FRAME(MIB(16)) };
