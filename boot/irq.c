@@ -158,7 +158,7 @@ static void unwanted(struct cpu *cpu, unsigned intid)
 		log_error("cpu %u: interrupt %u, which nobody handles: masked\n", cpu->index, intid);
 }
 
-/* Called by vectors.S with interrupts masked. [BT53] [BT54] [BT58] */
+/* Called by vectors.S with interrupts masked. [BT53] [BT54] [BT58] [BT60] */
 void irq_entry(void)
 {
 	struct cpu *cpu = this_cpu();

@@ -410,15 +410,19 @@ static void add_worker(struct sums *sum, const struct worker *w)
 	sum->none += w->none;
 }
 
-/* Gives what is left in the slots back. */
-static struct sums end(void)
+static void empty_slots(void)
 {
-	struct sums sum = { .least_ticks = UINT64_MAX };
-
 	for (uint64_t i = 0; i < slot_count; i++) {
 		if (slots[i])
 			give(&work[0].loop, slots[i]);
+		slots[i] = 0;
 	}
+}
+
+static struct sums look_at_all(void)
+{
+	struct sums sum = { .least_ticks = UINT64_MAX };
+
 	for (unsigned i = 0; i < boot.cpus_online; i++) {
 		add_worker(&sum, &work[i].loop);
 		add_worker(&sum, &work[i].handler);
@@ -436,10 +440,25 @@ static struct sums end(void)
 	return sum;
 }
 
-/* Runs it all. What is free is the same in the end, block by block: the caches are empty then, and before. */
+/* What is free is what was free, block by block; the caches are empty, as they were. */
+static void check_state(const struct frames_stats *before)
+{
+	struct frames_stats after;
+
+	CHECK_EQ(frames_validate(boot.frames), MM_OK);
+	(void)frames_drain(boot.frames);
+	frames_get_stats(boot.frames, &after);
+	CHECK_EQ(after.free_pages, before->free_pages);
+	for (unsigned order = 0; order <= MAX_ORDER; order++)
+		CHECK_EQ(after.free_blocks[order], before->free_blocks[order]);
+	CHECK_EQ(after.bad_frees, before->bad_frees);
+	CHECK_EQ(after.cached_pages, 0);
+	CHECK_EQ(after.cpus, boot.cpus_online);
+}
+
 static struct sums stress(void)
 {
-	struct frames_stats before, after;
+	struct frames_stats before;
 	struct sums sum;
 
 	(void)frames_drain(boot.frames);
@@ -449,15 +468,9 @@ static struct sums stress(void)
 	smp_run(run, NULL);
 	if (irq_timer())
 		CHECK_EQ(irq_handle(irq_timer(), NULL), MM_OK);
-	sum = end();
-	CHECK_EQ(frames_validate(boot.frames), MM_OK);
-	frames_get_stats(boot.frames, &after);
-	CHECK_EQ(after.free_pages, before.free_pages);
-	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		CHECK_EQ(after.free_blocks[order], before.free_blocks[order]);
-	CHECK_EQ(after.bad_frees, before.bad_frees);
-	CHECK_EQ(after.cached_pages, 0);
-	CHECK_EQ(after.cpus, boot.cpus_online);
+	empty_slots();
+	sum = look_at_all();
+	check_state(&before);
 	return sum;
 }
 
@@ -508,7 +521,7 @@ static void give_all(uint64_t list)
 TEST_ON(TAP_TARGET, BT58,
 	"the same while there is hardly any memory: nobody gets what is not there, and caches are emptied")
 {
-	struct frames_stats before, after;
+	struct frames_stats before;
 	struct sums sum;
 	uint64_t list;
 
@@ -519,11 +532,185 @@ TEST_ON(TAP_TARGET, BT58,
 	sum = stress();
 	CHECK(sum.none > 0);
 	give_all(list);
+	check_state(&before);
+	drop();
+}
+
+/* ---- an interrupt at each place ------------------------------------------------------------------------------------------ */
+
+#define PLACES_PAST 16	 /* the interrupt came behind the operation, so often in a row: nothing of it is left */
+#define PLACES_MAX 20000 /* for each operation */
+#define INSNS 125000000	 /* a second, on a machine that counts instructions (tests/qemu/matrix.py) */
+#define PLACES_PAGES 150 /* more than a cache holds */
+
+enum place { PLACE_BEFORE, PLACE_INSIDE, PLACE_BEHIND };
+static volatile enum place place, came_at;
+static volatile uint64_t came;
+
+static void come(void)
+{
+	struct cpu_work *c = &work[0];
+
+	came_at = place;
+	timer_stop();
+	for (uint64_t n = 1 + random(&c->handler) % 3; n != 0; n--)
+		exchange(&c->handler);
+	came++;
+}
+
+static paddr_t place_pages[PLACES_PAGES];
+
+static void nothing_before(void)
+{
+}
+
+/* Pages go through the cache until that is as full as it gets; one is kept. */
+static void full_cache(void)
+{
+	unsigned n = 0;
+
+	while (n < PLACES_PAGES && frames_is_page(place_pages[n] = frames_alloc_page(boot.frames, TAG_TEST)))
+		n++;
+	while (n > 1)
+		CHECK_EQ(frames_free_page(boot.frames, place_pages[--n]), MM_OK);
+}
+
+static void empty_cache(void)
+{
 	(void)frames_drain(boot.frames);
-	frames_get_stats(boot.frames, &after);
-	CHECK_EQ(after.free_pages, before.free_pages);
-	for (unsigned order = 0; order <= MAX_ORDER; order++)
-		CHECK_EQ(after.free_blocks[order], before.free_blocks[order]);
+}
+
+static void page(void)
+{
+	paddr_t pa = frames_alloc_page(boot.frames, TAG_TEST);
+
+	CHECK_EQ(frames_free_page(boot.frames, pa), MM_OK);
+}
+
+static void free_kept(void)
+{
+	CHECK_EQ(frames_free_page(boot.frames, place_pages[0]), MM_OK);
+}
+
+static void block_of_8(void)
+{
+	pfn_t f;
+
+	CHECK_EQ(frames_alloc(boot.frames, 3, 0, TAG_TEST, &f), MM_OK);
+	CHECK_EQ(frames_free(boot.frames, f, 3), MM_OK);
+}
+
+static void block_of_2m(void)
+{
+	paddr_t pa = frames_alloc_2m(boot.frames, TAG_TEST);
+
+	CHECK_EQ(frames_free_2m(boot.frames, pa), MM_OK);
+}
+
+static void many(void)
+{
+	CHECK_EQ(frames_alloc_bulk(boot.frames, PLACES_PAGES, 0, TAG_TEST, place_pages), MM_OK);
+	CHECK_EQ(frames_free_bulk(boot.frames, PLACES_PAGES, place_pages), MM_OK);
+}
+
+static void references(void)
+{
+	bool freed = false;
+	pfn_t f;
+
+	CHECK_EQ(frames_alloc(boot.frames, 0, 0, TAG_TEST, &f), MM_OK);
+	CHECK_EQ(frames_get(boot.frames, f), MM_OK);
+	CHECK_EQ(frames_put(boot.frames, f, &freed), MM_OK);
+	CHECK(!freed);
+	CHECK_EQ(frames_put(boot.frames, f, &freed), MM_OK);
+	CHECK(freed);
+}
+
+static void leave_and_return(void)
+{
+	const struct cpu *cpu = this_cpu();
+
+	CHECK_EQ(frames_cpu_offline(boot.frames), MM_OK);
+	CHECK_EQ(frames_cpu_start(boot.frames, cpu->index, cpu->node), MM_OK);
+}
+
+/* step: instructions from one place to the next, for what takes thousands of them. */
+static const struct {
+	const char *name;
+	void (*before)(void);
+	void (*inside)(void);
+	unsigned step;
+} operations[] = {
+	{ "page", nothing_before, page, 1 },
+	{ "refill", empty_cache, page, 5 },
+	{ "spill", full_cache, free_kept, 1 },
+	{ "drain", full_cache, empty_cache, 7 },
+	{ "8 pages", nothing_before, block_of_8, 1 },
+	{ "2 MiB", nothing_before, block_of_2m, 1 },
+	{ "150 pages", nothing_before, many, 31 },
+	{ "references", nothing_before, references, 1 },
+	{ "offline and online", nothing_before, leave_and_return, 61 },
+};
+
+/* The interrupt is due `delay` instructions after this, one more when it is odd: a tick of the timer may be two. */
+static void arm(uint64_t delay)
+{
+	timer_set(timer_now() + delay * timer_hz() / INSNS);
+	if (delay % 2)
+		__asm__ volatile("nop");
+}
+
+/* How often the interrupt came inside the operation; it came to later and later places until it came behind. */
+static unsigned interrupt_everywhere(unsigned i)
+{
+	unsigned hits = 0, behind = 0;
+
+	for (uint64_t n = 0; n < PLACES_MAX && behind < PLACES_PAST; n++) {
+		uint64_t old = came;
+
+		operations[i].before();
+		place = PLACE_BEFORE;
+		arm(n * operations[i].step);
+		place = PLACE_INSIDE;
+		operations[i].inside();
+		place = PLACE_BEHIND;
+		if (operations[i].before == full_cache && operations[i].inside != free_kept)
+			free_kept();
+		while (came == old)
+			isb();
+		hits += came_at == PLACE_INSIDE;
+		behind = came_at == PLACE_BEHIND ? behind + 1 : 0;
+	}
+	CHECK_EQ(behind, PLACES_PAST);
+	return hits;
+}
+
+TEST_ON(TAP_TARGET, BT60,
+	"an interrupt at each place of an operation, whose handler takes and frees as well, changes nothing")
+{
+	struct frames_stats before;
+	unsigned long state;
+
+	if (irq_timer() == 0) {
+		tap_skip("no interrupt controller, or no timer");
+		return;
+	}
+	CHECK_OR_RETURN(begin(0));
+	(void)frames_drain(boot.frames);
+	frames_get_stats(boot.frames, &before);
+	CHECK_EQ(irq_handle(irq_timer(), come), MM_OK);
+	state = arch_irq_save();
+	CHECK(irq_enable(irq_timer()));
+	irq_unmask();
+	for (unsigned i = 0; i < ARRAY_SIZE(operations); i++)
+		tap_note("places: %u in: %s", interrupt_everywhere(i), operations[i].name);
+	arch_irq_restore(state);
+	timer_stop();
+	irq_disable(irq_timer());
+	CHECK_EQ(irq_handle(irq_timer(), NULL), MM_OK);
+	empty_slots();
+	CHECK_EQ(work[0].loop.bad + work[0].handler.bad, 0);
+	check_state(&before);
 	drop();
 }
 
