@@ -90,6 +90,66 @@ TEST_ON(TAP_HOST, B18, "banks of 65 to 4170 sections, the last of which are free
 
 #endif
 
+/* ---- what it is made of ------------------------------------------------------------------------------------------ */
+
+/* Words over this many sections in two or three levels, the root not counted; for each order. */
+static uint64_t tree_words(uint64_t sections)
+{
+	uint64_t words = (sections + 63) / 64;
+
+	return sections <= 64 ? 0 : words <= 64 ? words : words + (words + 63) / 64;
+}
+
+TEST(B15, "metadata has the nodes of the sections, 16 MiB and MiB that the bank touches, and no more")
+{
+	static const uint64_t sizes[] = { 1,
+					  63,
+					  64,
+					  255,
+					  256,
+					  4095,
+					  4096,
+					  SECTION_PAGES - 1,
+					  SECTION_PAGES,
+					  63 * SECTION_PAGES,
+					  64 * SECTION_PAGES,
+					  65 * SECTION_PAGES,
+					  4095 * SECTION_PAGES,
+					  4096 * SECTION_PAGES,
+					  4097 * SECTION_PAGES };
+	static const uint64_t starts[] = { 0, 1, 63, 64, 255, 256, 4095, 4096, SECTION_PAGES - 1, SECTION_PAGES };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(starts); k++) {
+			uint64_t first = FRAME(GIB(4)) + starts[k], last = first + sizes[i] - 1;
+			uint64_t sections = (last >> MAX_ORDER) - (first >> MAX_ORDER) + 1;
+			uint64_t mids = (last >> 12) - (first >> 12) + 1, megabytes = (last >> 8) - (first >> 8) + 1;
+			uint64_t tree = ALIGN_UP(tree_words(sections) * (MAX_ORDER + 1) * 8, 64);
+
+			CHECK_EQ(frames_bank_metadata_size(pfn(first), sizes[i]), ALIGN_UP(sizeof(struct buddy), 64) +
+											  tree + sections * 256 +
+											  mids * 128 + megabytes * 64);
+		}
+}
+
+TEST(B17, "the largest free block's order, -1 when nothing is free")
+{
+	struct span bank = { FRAME(GIB(1)), 0x40 };
+	struct buddy *b;
+	unsigned long irq;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	b = world_bank(&w, 0);
+	for (int order = -1; order <= 6; order++) {
+		if (order >= 0)
+			world_add(&w, bank.start + (order ? 1u << (order - 1) : 0), order ? 1u << (order - 1) : 1);
+		irq = spin_lock(&b->lock);
+		CHECK_EQ(buddy_largest_locked(b), order);
+		spin_unlock(&b->lock, irq);
+		CHECK_EQ(frames_largest_free(&w.f), order);
+	}
+}
+
 /* ---- damaged ------------------------------------------------------------------------------------------------------- */
 
 /* The check says `what` and no more than `lines` lines, and finds nothing when all is as it was. */
