@@ -238,8 +238,9 @@ static unsigned find_lost(struct frames *f)
 		held = frames_cache_freeze(f, &irq);
 		before = moves(f);
 		findings = validate_banks(f, &cached);
+		/* In this order: what arrives between the two looks has been a move by the second. */
 		quiet = findings || cached <= held ||
-			(moves(f) == before && !__atomic_load_n(&f->moving, __ATOMIC_ACQUIRE));
+			(!__atomic_load_n(&f->moving, __ATOMIC_ACQUIRE) && moves(f) == before);
 		frames_cache_thaw(f, irq);
 	}
 	if (findings || !quiet || cached <= held)
