@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Secondary CPUs. They come out of firmware at secondary_entry (boot/entry.S) with the MMU off, at the highest non-secure
- * level whatever the caller's, and take the same way to EL1 as CPU 0 did. A CPU's struct cpu lies at the top of its stack.
+ * level whatever the caller's, and take the same way to EL1 as CPU 0 did. A CPU's struct cpu lies at the top of its stacks.
  */
 #include "boot/smp.h"
 
@@ -16,7 +16,8 @@
 #include "lib/panic.h"
 #include "lib/string.h"
 
-#define STACK_ORDER 2 /* 16 KiB */
+#define STACK_ORDER 2 /* 16 KiB, of which a quarter is for exceptions that find no room on the rest */
+#define EXCEPTION_STACK PAGE_SIZE
 #define START_SECONDS 1
 
 /* The CPU and its starter both move from STARTING: whoever comes first wins. */
@@ -169,7 +170,8 @@ static struct cpu *new_cpu(struct kspace *space)
 	}
 	cpu = (struct cpu *)(top - sizeof(*cpu));
 	memset(cpu, 0, sizeof(*cpu));
-	cpu->stack_top = (uintptr_t)cpu;
+	cpu->exception_stack = (uintptr_t)cpu;
+	cpu->stack_top = (uintptr_t)cpu - EXCEPTION_STACK;
 	return cpu;
 }
 

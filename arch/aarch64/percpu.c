@@ -3,7 +3,9 @@
 #include "arch/aarch64/percpu.h"
 #include "arch/arch.h"
 
-struct cpu boot_cpu;
+extern char exception_stack_top[];
+
+struct cpu boot_cpu = { .exception_stack = (uintptr_t)exception_stack_top };
 
 /* [AR21] */
 unsigned arch_cpu_id(void)

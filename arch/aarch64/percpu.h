@@ -17,14 +17,15 @@
 
 /* One for each CPU, in cache lines of its own. Without comment: written by its CPU alone. */
 struct cpu {
-	/* Read by entry.S: this offset is known there. Written by the boot CPU, as the next three. */
+	/* Read by entry.S and vectors.S: these offsets are known there. Written by the boot CPU, as the next three. */
 	uintptr_t stack_top;
-	uint32_t index;	      /* 0: the boot CPU */
-	uint32_t node;	      /* NUMA node, by the cpu node's numa-node-id */
-	uint64_t mpidr;	      /* affinity fields only */
-	uint32_t state;	      /* enum cpu_state (boot/smp.c); by both */
-	bool irq_ready;	      /* its interrupt interface is up */
-	uintptr_t gic_redist; /* GICv3: where its redistributor's first frame is mapped */
+	uintptr_t exception_stack; /* its end: for an exception that finds no room on the CPU's stack */
+	uint32_t index;		   /* 0: the boot CPU */
+	uint32_t node;		   /* NUMA node, by the cpu node's numa-node-id */
+	uint64_t mpidr;		   /* affinity fields only */
+	uint32_t state;		   /* enum cpu_state (boot/smp.c); by both */
+	bool irq_ready;		   /* its interrupt interface is up */
+	uintptr_t gic_redist;	   /* GICv3: where its redistributor's first frame is mapped */
 
 	/* How many interrupts came, what came when nothing was pending any more, and what nobody had asked for. */
 	uint64_t irqs;
@@ -32,6 +33,7 @@ struct cpu {
 	uint64_t unwanted;
 } __attribute__((aligned(64)));
 _Static_assert(offsetof(struct cpu, stack_top) == 0, "entry.S");
+_Static_assert(offsetof(struct cpu, exception_stack) == 8, "vectors.S");
 
 extern struct cpu boot_cpu;
 

@@ -5,11 +5,12 @@
  * irq_entry(). Position-independent: the same table serves before the MMU is on and in the high half.
  *
  * A stack that has run into its guard page cannot take a frame: the address is tried first (AT S1E1W), and when it does not
- * translate the frame goes to exception_stack. TPIDR_EL0 and TPIDRRO_EL0 are scratch: there is no EL0, and DAIF is masked
+ * translate the frame goes to the CPU's exception stack. TPIDR_EL0 and TPIDRRO_EL0 are scratch: there is no EL0, and DAIF is masked
  * from the exception on. An IRQ comes between any two instructions, so also between somebody's own AT and the read of
  * PAR_EL1: it gives that back as well, also when an exception in the handler has used AT.
  */
 
+#define CPU_EXCEPTION_STACK 8 /* struct cpu, arch/aarch64/percpu.h */
 #define FRAME_SIZE 304
 /* Of an IRQ: x0 to x18, x30, a frame record (x29 and the interrupted PC, AAPCS64 6.4.6), SPSR, PAR_EL1. */
 #define IRQ_FRAME_SIZE 192
@@ -41,8 +42,8 @@
 stack_lost_\n:
 	mov	x0, sp
 	msr	tpidrro_el0, x0
-	adrp	x0, exception_stack_top
-	add	x0, x0, :lo12:exception_stack_top
+	mrs	x0, tpidr_el1
+	ldr	x0, [x0, #CPU_EXCEPTION_STACK]
 	sub	x0, x0, #FRAME_SIZE
 	mov	sp, x0
 	mrs	x0, tpidr_el0

@@ -147,6 +147,20 @@ TEST_ON(TAP_TARGET, cpus, "a fault on every CPU at once: one of them is reported
 	smp_run(fault_on_all, NULL);
 }
 
+static void overflow_on_all(void *arg)
+{
+	(void)arg;
+	meet();
+	if (endless(0))
+		panic("an endless recursion has ended");
+}
+
+TEST_ON(TAP_TARGET, stacks,
+	"a stack that runs into its guard page on every CPU at once: one is reported, from a stack of its own")
+{
+	smp_run(overflow_on_all, NULL);
+}
+
 static void panic_on_all(void *arg)
 {
 	(void)arg;
