@@ -17,7 +17,8 @@
  *
  * CPU 0 also drains, CPU 1 closes stack 0 and opens it again, as when CPU 0 goes and comes, while whoever uses it goes on;
  * with CPU1_ONLY_RESIZES it does nothing else. With DOUBLE all contexts free the same frames at once, each frame
- * once: it is freed exactly once, and found to be freed by the others.
+ * once: it is freed exactly once, and found to be freed by the others. With VALIDATE CPU 0 runs frames_validate() while
+ * its interrupt and CPU 1 work: nothing is ever lost here, and it must not say so.
  *
  * A macro that begins with WRONG_ takes one precaution away: Spin must find out what it is for.
  */
@@ -58,6 +59,13 @@ byte busy;	/* contexts that are at work */
 byte holder[2]; /* of each stack: 1 + the context that has it */
 #ifdef DOUBLE
 byte freed[FRAMES];
+#endif
+#ifdef VALIDATE
+byte moving; /* frames->moving */
+bit moved;   /* the bank's counters are not what they were when they were looked at */
+#define bank_moves() moved = 1
+#else
+#define bank_moves() skip
 #endif
 
 /* ---- locks ----------------------------------------------------------------------------------------------------- */
@@ -127,7 +135,7 @@ byte freed[FRAMES];
 	fi
 #endif
 
-#define stack_unlock(value) holder[s] = 0; LEVEL(s) = value
+#define stack_unlock(s, value) holder[s] = 0; LEVEL(s) = value
 
 /* spin_lock() of the bank; interrupts are masked, or will be. */
 #ifdef WRONG_BANK_WITHOUT_LOCK
@@ -157,13 +165,15 @@ byte freed[FRAMES];
 #define take_from_bank(f)                                              \
 	assert(in_bank[f] && place[f] == BANK && state[f] == FREE);    \
 	in_bank[f] = 0;                                                \
-	place[f] = HANDS(me);                                         
+	place[f] = HANDS(me);                                          \
+	bank_moves()
 
 #define give_to_bank(f)                                                     \
 	assert(!in_bank[f] && state[f] == CACHED && place[f] == HANDS(me)); \
 	state[f] = FREE;                                                    \
 	in_bank[f] = 1;                                                     \
-	place[f] = BANK;                                                   
+	place[f] = BANK;                                                    \
+	bank_moves()
 
 /* frames_give_block() */
 inline give_block(f)
@@ -260,7 +270,7 @@ inline drain_stack()
 	:: got ->
 		more = more || lv <= limit[s];
 		spill(0);
-		atomic { stack_unlock(lv); restore() }
+		atomic { stack_unlock(s, lv); restore() }
 	:: else -> restore()
 	fi;
 	lv = 0;
@@ -295,7 +305,7 @@ inline bank_once(f)
 	:: f == NONE ->
 		atomic { s = 0; stack_lock() }
 		if
-		:: got -> stack_unlock(lv)
+		:: got -> stack_unlock(s, lv)
 		:: else
 		fi;
 		lv = 0;
@@ -336,8 +346,8 @@ inline top(f)
 		fi
 	}
 	if
-	:: f != NONE -> atomic { WORD(s, lv) = 0; stack_unlock(lv + 1); restore() }
-	:: else -> atomic { stack_unlock(lv); restore() }
+	:: f != NONE -> atomic { WORD(s, lv) = 0; stack_unlock(s, lv + 1); restore() }
+	:: else -> atomic { stack_unlock(s, lv); restore() }
 	fi
 }
 
@@ -411,17 +421,25 @@ inline put_on_top(f)
 {
 	lv--;
 #ifdef WRONG_RELEASE_BEFORE_STORE
-	atomic { stack_unlock(lv) }
+	atomic { stack_unlock(s, lv) }
 	atomic { WORD(s, lv) = f; place[f] = STACK(s); restore() }
 #else
 	d_step { assert(place[f] == HANDS(me)); WORD(s, lv) = f; place[f] = STACK(s) }
-	atomic { stack_unlock(lv); restore() }
+	atomic { stack_unlock(s, lv); restore() }
 #endif
 }
+
+/* frames_moving() */
+#if defined(VALIDATE) && !defined(WRONG_MOVING_IS_NOT_SAID)
+#define frames_moving(delta) atomic { running -> moving = moving + (delta) };
+#else
+#define frames_moving(delta)
+#endif
 
 /* frames_try_free(): done. Nothing is locked at first; interrupts may come. */
 inline try_free(f, done)
 {
+	frames_moving(1)
 	claim(f);
 	if
 	:: got ->
@@ -444,7 +462,8 @@ inline try_free(f, done)
 		:: skip -> give_block(f)
 		fi
 	:: else
-	fi
+	fi;
+	frames_moving(-1)
 }
 
 /* done: whether the frame was this context's to free. */
@@ -459,7 +478,7 @@ inline free(f, done)
 			claim(f);
 			if
 			:: got -> done = 1; put_on_top(f)
-			:: else -> atomic { stack_unlock(lv); restore() }
+			:: else -> atomic { stack_unlock(s, lv); restore() }
 			fi
 		:: else -> restore()
 		fi
@@ -518,7 +537,7 @@ inline resize(to)
 		WORD(s, to + 1) = NONE
 	}
 	limit[s] = to;
-	atomic { stack_unlock((to -> to + 1 : 0)); restore() }
+	atomic { stack_unlock(s, (to -> to + 1 : 0)); restore() }
 	s = 0; lv = 0; got = 0;
 	busy--
 }
@@ -570,6 +589,121 @@ inline set_up(limit0, limit1)
 	od;
 	s = 0
 }
+
+/* ---- frames_validate() -------------------------------------------------------------------------------------------- */
+
+#ifdef VALIDATE
+
+/* cached: frames whose records say so; the bank is locked. */
+#define count_cached()                                                           \
+	d_step {                                                                 \
+		x = 0;                                                           \
+		cached = 0;                                                      \
+		do                                                               \
+		:: x < FRAMES -> cached = cached + (state[x] == CACHED); x++     \
+		:: else -> break                                                 \
+		od;                                                              \
+		x = 0                                                            \
+	}
+
+/* held_now(): held. */
+inline count_held()
+{
+	held = 0;
+	s = 0;
+	do
+	:: s < 2 ->
+		atomic { mask(); stack_lock() }
+		if
+		:: got -> held = held + limit[s] + 1 - lv; atomic { stack_unlock(s, lv); restore() }
+		:: else -> restore()
+		fi;
+		s++;
+		lv = 0;
+		got = 0
+	:: else -> break
+	od;
+	s = 0
+}
+
+/* Whoever has one stack may take the other, too, here. */
+#define lock_too(s)                                                                                 \
+	if                                                                                          \
+	:: limit[s] != 0 && LEVEL(s) != 0 -> frozen[s] = LEVEL(s); LEVEL(s) = 0; holder[s] = 1 + me \
+	:: limit[s] == 0                                                                            \
+	fi
+#define let_go(s)                                                             \
+	if                                                                    \
+	:: frozen[s] -> atomic { stack_unlock(s, frozen[s]); frozen[s] = 0 }  \
+	:: else                                                               \
+	fi
+
+/* find_lost(): five times in the C, as often as it likes here. */
+inline find_lost()
+{
+	do
+	:: skip ->
+#ifdef WRONG_STACKS_GO_ON
+		atomic { mask() }
+#else
+		atomic { mask(); lock_too(0) }
+		atomic { lock_too(1) }
+		held = (frozen[0] -> limit[0] + 1 - frozen[0] : 0) + (frozen[1] -> limit[1] + 1 - frozen[1] : 0);
+#endif
+		lock_bank();
+		moved = 0;
+		unlock_bank();
+		lock_bank();
+		count_cached();
+		unlock_bank();
+#ifdef WRONG_STACKS_GO_ON
+		atomic { restore() }
+		count_held();
+		atomic { mask() }
+#endif
+#ifdef WRONG_MOVING_IS_LOOKED_AT_LAST
+		lock_bank();
+		got = moved;
+		unlock_bank();
+		got = got || moving != 0;
+#else
+		got = moving != 0;
+#ifndef WRONG_MOVES_ARE_NOT_LOOKED_AT
+		lock_bank();
+		got = got || moved;
+		unlock_bank();
+#endif
+#endif
+		assert(cached <= held || got);
+		got = 0;
+		held = 0;
+		cached = 0;
+#ifndef WRONG_STACKS_GO_ON
+		let_go(0);
+		let_go(1);
+#endif
+		restore()
+	:: break
+	od
+}
+
+inline validate()
+{
+	drain();
+	more = 0;
+	mask_and_lock_bank();
+	count_cached();
+	atomic { unlock_bank(); restore() }
+	count_held();
+	if
+	:: cached > held -> cached = 0; held = 0; find_lost()
+	:: else
+	fi;
+	cached = 0;
+	held = 0
+}
+
+#endif
 
 /* ---- who does it ------------------------------------------------------------------------------------------------- */
 
@@ -658,8 +792,19 @@ proctype thread(byte cpu) HELD_UP
 	locals;
 	byte mine = NONE, me = cpu;
 	bit handler;
+#ifdef VALIDATE
+	byte cached, held, frozen[2];
+#endif
+
 end_idle:
 	do
+#ifdef VALIDATE
+	:: atomic { cpu == 0 -> busy++ } validate(); busy--
+	:: cpu == 1 ->
+		if
+		alloc_or_free()
+		fi
+#else
 #ifdef CPU1_ONLY_RESIZES
 	:: cpu == 0 ->
 		if
@@ -671,6 +816,7 @@ end_idle:
 	:: atomic { cpu == 0 -> busy++ } drain(); more = 0; busy--
 	:: atomic { cpu == 1 && limit[0] -> busy++ } resize(0)
 	:: atomic { cpu == 1 && !limit[0] -> busy++ } resize(LIMIT)
+#endif
 	:: atomic { busy == 0 -> account() }
 	od
 }
@@ -707,7 +853,12 @@ init
 		:: else -> break
 		od;
 		x = 0;
-		set_up(LIMIT, LIMIT);
+		if
+		:: set_up(LIMIT, LIMIT)
+#ifdef VALIDATE
+		:: set_up(0, LIMIT)
+#endif
+		fi;
 		run thread(0);
 		run thread(1);
 #if INTERRUPTS > 0

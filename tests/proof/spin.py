@@ -28,11 +28,13 @@ SETTINGS = [
     ("two CPUs allocate, free and drain, one goes and comes", "FRAMES=3 INTERRUPTS=0", 1),
     ("CPU 0 and its interrupt allocate, free and drain, CPU 1 closes and opens stack 0", "FRAMES=3 CPU1_ONLY_RESIZES", 1),
     ("two CPUs and an interrupt free the same two frames", "DOUBLE FRAMES=2", 1),
+    ("CPU 0 validates while CPU 1 allocates and frees: nothing is said to be lost", "VALIDATE FRAMES=3 INTERRUPTS=0", 1),
 ]
 LARGE = [
     ("two CPUs and an interrupt do everything, with two frames", "FRAMES=2", 5),
     ("two CPUs do everything, with stacks of three and four frames", "FRAMES=4 LIMIT=3 INTERRUPTS=0", 5),
     ("two CPUs and an interrupt free the same three frames", "DOUBLE FRAMES=3", 1),
+    ("CPU 0 validates while its interrupt and CPU 1 allocate and free", "VALIDATE FRAMES=2", 5),
 ]
 
 # (what is taken away, macros, how it shows)
@@ -40,6 +42,7 @@ ASSERTION, DEADLOCK = "assertion", "deadlock"
 CPUS = "FRAMES=3 INTERRUPTS=0"
 INTERRUPT = "FRAMES=2 CPU1_ONLY_RESIZES"
 RIVALS = "DOUBLE FRAMES=2"
+CHECKER = "VALIDATE FRAMES=2 INTERRUPTS=0"
 WRONG = [
     ("TAKE_IN_TWO_STEPS", "a level is loaded and stored, not taken by an exclusive pair", CPUS, ASSERTION),
     ("FULL_IS_NOT_SEEN", "a full stack is taken for a push like any other", CPUS, ASSERTION),
@@ -53,6 +56,10 @@ WRONG = [
     ("BANK_WITHOUT_LOCK", "the bank has no lock", CPUS, ASSERTION),
     ("CLAIM_IN_TWO_STEPS", "a record is loaded and stored, not flipped by an exclusive pair", RIVALS, ASSERTION),
     ("NO_CLAIM", "a free does not look at the record", RIVALS, ASSERTION),
+    ("STACKS_GO_ON", "stacks are counted after the records, while their owners go on", CHECKER, ASSERTION),
+    ("MOVING_IS_NOT_SAID", "who claims a frame without a lock does not say so", CHECKER, ASSERTION),
+    ("MOVES_ARE_NOT_LOOKED_AT", "what reaches the bank while records are counted is not noticed", CHECKER, ASSERTION),
+    ("MOVING_IS_LOOKED_AT_LAST", "what is on its way is looked at after what has arrived", CHECKER, ASSERTION),
 ]
 # Contexts that may be held up inside of what is masked otherwise: partial order reduction does not know of that.
 NO_REDUCTION = ("NO_MASK", "DRAIN_WITHOUT_MASK")
