@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The large enumerations (`make prove`): one TAP point each, some half a million states, about a minute on one core. The
- * quick ones are the suite "enumerate".
+ * The large enumerations (`make prove`): one TAP point each, at most half a million states, some five minutes of one
+ * processor in all. The quick ones are the suite "enumerate".
  */
 #include "tests/proof/enumerate.h"
 #include "arch/host/host.h"
