@@ -709,8 +709,8 @@ REPORT = [r"^EXCEPTION: Synchronous, current EL with SPx", r"^ELR +0xffffa0", r"
 
 
 # From the first line to the last with nothing of anybody else's between, and only one.
-WHOLE = (r"(?m)^EXCEPTION: .*\n(STACK  .*\n)?ESR  .*\n( {8}\S.*\n)?FAR  .*\nELR  .*\nSPSR .*\nSP   .*\n(x\d.*\n){11}"
-         r"backtrace:\n(  [0(].*\n)+PANIC: unexpected exception on CPU \d+$")
+WHOLE_REPORT = (r"(?m)^EXCEPTION: .*\n(STACK  .*\n)?ESR  .*\n( {8}\S.*\n)?FAR  .*\nELR  .*\nSPSR .*\nSP   .*\n(x\d.*\n){11}"
+                r"backtrace:\n(  [0(].*\n)+PANIC: unexpected exception on CPU \d+$")
 
 
 def crash_row(ident, why, texts, ids="BU29", machine=PLAIN, once=(), never=(), name=None):
@@ -738,10 +738,10 @@ for how, extra in (("", ()), ("-in-turn", IN_TURN)):
     for ident, why in (("cpus", "Every CPU faults at once: one report comes out, whole."),
                        ("talk", "A CPU faults in the middle of another's line: that ends first, and nobody says more.")):
         crash_row(ident, why, REPORT, ids="BT59", machine=Machine("cortex-a72", 2, 4, extra=extra), name=ident + how,
-                  once=[WHOLE, r"EXCEPTION:", r"PANIC:"], never=[r"^(?!CPU \d has something to say$).*something"])
+                  once=[WHOLE_REPORT, r"EXCEPTION:", r"PANIC:"], never=[r"^(?!CPU \d has something to say$).*something"])
     crash_row("stacks", "Every stack runs over at once: each CPU has another for the report.",
               [r"^EXCEPTION: Synchronous", r"^STACK +overflow", r"\bendless\+0x"], ids="BT59", machine=Machine("cortex-a53", 1, 4, extra=extra),
-              name="stacks" + how, once=[WHOLE, r"EXCEPTION:", r"PANIC:"])
+              name="stacks" + how, once=[WHOLE_REPORT, r"EXCEPTION:", r"PANIC:"])
     crash_row("panics", "Every CPU panics at once: one of them is heard, to the end.", [r"^PANIC: CPU \d of 4$", r"\bpanic_on_all\+0x"],
               ids="BT59", machine=Machine("neoverse-n1", 1, 4, extra=extra), name="panics" + how,
               once=[r"(?m)^PANIC: CPU \d of 4\nbacktrace:\n(  0x[0-9a-f]{16} .*\n)+", r"(?m)^PANIC:"])
