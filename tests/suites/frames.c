@@ -257,6 +257,82 @@ TEST_ON(TAP_HOST, B8, "a block that is asked for zeroed is zero also when the fi
 	arch_linear_base = base;
 }
 
+/* Three frames, or the order of four, in each way that takes flags. How many were had; 0: refused with err. */
+static unsigned take_with(unsigned way, unsigned flags, paddr_t *pa, int *err)
+{
+	const struct frames_request r = { .flags = flags, .tag = TAG_TEST };
+	struct frames_run run = { { 0 }, 0 };
+	pfn_t f = { 0 };
+	unsigned n = way < 2 ? 4u >> 2 * way : 3;
+
+	switch (way) {
+	case 0:
+	case 1:
+		*err = frames_alloc(&w.f, way ? 0 : 2, flags, TAG_TEST, &f);
+		break;
+	case 2:
+		*err = frames_alloc_bulk(&w.f, n, flags, TAG_TEST, pa);
+		return *err ? 0 : n;
+	case 3:
+		*err = frames_alloc_exact(&w.f, n, &r, &f);
+		break;
+	default:
+		*err = frames_alloc_runs(&w.f, n, 1, &r, &run, 1, &n);
+		f = run.first;
+		n = 3;
+		break;
+	}
+	for (unsigned i = 0; i < n; i++)
+		pa[i] = pfn_to_paddr(pfn(f.n + i));
+	return *err ? 0 : n;
+}
+
+TEST_ON(TAP_HOST, B8, "all flags in all combinations, in every call that takes them")
+{
+	struct span banks[] = { { FRAME(GIB(1)), 8 }, { FRAME(GIB(4)), 8 } };
+	uintptr_t base = arch_linear_base;
+	paddr_t pa[4];
+	char *memory;
+	int err;
+
+	for (unsigned way = 0; way < 5; way++)
+		for (unsigned flags = 0; flags < 8; flags++) {
+			unsigned clean = 0, low = 0, n;
+
+			WORLD_OR_RETURN(&w, banks, 2);
+			world_add(&w, banks[0].start, 8);
+			world_add(&w, banks[1].start, 8);
+			memory = test_arena(GIB(3) + 8 * PAGE_SIZE);
+			CHECK_OR_RETURN(memory != NULL);
+			arch_linear_base = (uintptr_t)memory - GIB(1);
+			memset(memory, 0xa5, 8 * PAGE_SIZE);
+			memset(memory + GIB(3), 0xa5, 8 * PAGE_SIZE);
+			CHECK_EQ(frames_set_reserve(&w.f, 16), MM_OK);
+			n = take_with(way, flags, pa, &err);
+			CHECK_EQ(err, flags & FRAMES_RESERVE ? MM_OK : MM_ENOMEM);
+			if (err) {
+				CHECK_EQ(frames_set_reserve(&w.f, 0), MM_OK);
+				n = take_with(way, flags, pa, &err);
+				CHECK_EQ(err, MM_OK);
+			}
+			for (unsigned i = 0; i < n; i++) {
+				low += pa[i].v < GIB(4);
+				for (unsigned k = 0; k < PAGE_SIZE; k++)
+					clean += memory[pa[i].v - GIB(1) + k] == 0;
+			}
+			CHECK_EQ(low, flags & FRAMES_BELOW_4G ? n : 0);
+			CHECK_EQ(clean, flags & FRAMES_ZERO ? n * PAGE_SIZE : 0);
+			CHECK_EQ(take_with(way, flags | 1u << 4, pa, &err), 0);
+			CHECK_EQ(err, MM_EINVAL);
+			if (way < 4) {
+				CHECK_EQ(take_with(way, flags | FRAMES_BEST_EFFORT, pa, &err), 0);
+				CHECK_EQ(err, MM_EINVAL);
+			}
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+			arch_linear_base = base;
+		}
+}
+
 /* ---- bad frees --------------------------------------------------------------------------------------------------- */
 
 static noinline int bad_free(uint64_t n, unsigned order)
