@@ -281,6 +281,67 @@ TEST(B18, "each kind of damage to the section table is told by its name")
 	found(&b->top[17], 2, 1, "bank summary of order 17");
 }
 
+/* Only in this order of addresses, in GiB, banks are in order. */
+TEST(B18, "banks out of order are told: high memory first, then by address")
+{
+	static const unsigned in_order[] = { 4, 6, 1, 3 };
+	struct span banks[] = {
+		{ FRAME(GIB(4)), 8 }, { FRAME(GIB(6)), 8 }, { FRAME(GIB(1)), 8 }, { FRAME(GIB(3)), 8 }
+	};
+	struct buddy *b[4];
+
+	WORLD_OR_RETURN(&w, banks, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		b[i] = world_bank(&w, i);
+		CHECK_EQ(b[i]->start, FRAME(GIB(in_order[i])));
+	}
+	for (unsigned code = 0; code < 256; code++) {
+		unsigned p[] = { code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6 }, wrong = 0;
+
+		if ((1u << p[0] | 1u << p[1] | 1u << p[2] | 1u << p[3]) != 0xf)
+			continue;
+		for (unsigned i = 0; i < 4; i++)
+			b[p[i]]->next = i < 3 ? b[p[i + 1]] : NULL;
+		for (unsigned i = 0; i < 3; i++)
+			wrong += p[i] > p[i + 1];
+		w.f.banks = b[p[0]];
+		world_log_begin();
+		CHECK_EQ(frames_validate(&w.f), wrong ? MM_ECORRUPT : MM_OK);
+		CHECK_EQ(world_log_end(), wrong);
+		CHECK(!wrong || contains(world_line, "are out of order"));
+	}
+}
+
+TEST(B13, "inside a section that was handed out whole no record is believed, whatever it says")
+{
+	/* In an even GiB, and in an odd one. */
+	struct span bank = { FRAME(GIB(2)), 2 * SECTION_PAGES };
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned i = 0; i < 2; i++) {
+		CHECK(world_alloc(&w, MAX_ORDER, 0, TAG_TEST, &f));
+		for (unsigned order = 0; order < MAX_ORDER; order++) {
+			uint64_t n = f.n + ((uint64_t)1 << order), lie = page_word(1, order, PAGE_ALLOC, TAG_TEST);
+
+			*record(n) = lie;
+			world_log_begin();
+			CHECK_EQ(frames_free(&w.f, pfn(n), order), MM_EINTERIOR);
+			CHECK_EQ(frames_put(&w.f, pfn(n), NULL), MM_EINTERIOR);
+			CHECK_EQ(frames_free_exact(&w.f, pfn(n), (uint64_t)1 << order), MM_EINTERIOR);
+			CHECK_EQ(world_log_end(), 3);
+			CHECK_EQ(frames_get(&w.f, pfn(n)), MM_EINTERIOR);
+			CHECK(frames_page(&w.f, pfn(n)) == NULL);
+			CHECK_EQ(*record(n), lie);
+		}
+	}
+	world_check(&w);
+	CHECK(world_free(&w, FRAME(GIB(2)), MAX_ORDER));
+	CHECK(world_free(&w, FRAME(GIB(3)), MAX_ORDER));
+	world_check(&w);
+}
+
 #if __STDC_HOSTED__
 
 TEST_ON(TAP_HOST, B25, "damage to each word of the tree over sections is found")

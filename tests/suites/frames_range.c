@@ -482,6 +482,36 @@ TEST(FX5, "a range whose k-th block must not be freed is refused for every k, wi
 	world_check(&w);
 }
 
+TEST(FX5, "a range goes on from one bank into the next, and from one section into the next")
+{
+	struct span banks[] = { { FRAME(GIB(2)) - 0x100, 0x100 }, { FRAME(GIB(2)), 2 * SECTION_PAGES } };
+
+	WORLD_OR_RETURN(&w, banks, 2);
+	world_add(&w, banks[0].start, banks[0].pages);
+	world_add(&w, banks[1].start, banks[1].pages);
+	for (unsigned order = 0; order < 8; order++) {
+		uint64_t size = (uint64_t)1 << order;
+
+		for (unsigned i = 1; i < 3; i++) {
+			uint64_t n = banks[0].start + 0x100 + (i - 1) * SECTION_PAGES;
+
+			CHECK(world_take(&w, n - size, order, TAG_TEST));
+			CHECK(world_take(&w, n, order, TAG_TEST));
+			world_check(&w);
+			CHECK(free_exact(n - size, 2 * size));
+			world_check(&w);
+		}
+	}
+	for (unsigned i = 0; i < 0x80; i++)
+		CHECK(world_take(&w, FRAME(GIB(2)) - 0x40 + i, 0, TAG_TEST));
+	CHECK(free_exact(FRAME(GIB(2)) - 0x40, 0x80));
+	world_check(&w);
+	for (unsigned i = 0; i < 0x80; i++)
+		CHECK(world_take(&w, FRAME(GIB(2)) - 0x41 + i, 0, TAG_TEST));
+	CHECK(free_exact(FRAME(GIB(2)) - 0x41, 0x80));
+	world_check(&w);
+}
+
 TEST(FX5, "ranges that begin or end inside a block, leave the bank, or are no ranges")
 {
 	struct span banks[] = { { FRAME(GIB(1)), 0x100 }, { FRAME(GIB(2)) - 0x80, 0x80 } };
