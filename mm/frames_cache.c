@@ -294,7 +294,7 @@ unsigned frames_cache_validate(struct frames *f)
 	return findings;
 }
 
-/* Whoever has one stack waits for no other, so the order in which they are taken does not matter. */
+/* Whoever has one stack waits for no other, so the order in which they are taken does not matter. [PV4] */
 uint64_t frames_cache_freeze(struct frames *f, unsigned long *irq)
 {
 	uint64_t frames = 0;
@@ -307,6 +307,7 @@ uint64_t frames_cache_freeze(struct frames *f, unsigned long *irq)
 	return frames;
 }
 
+/* [PV4] */
 void frames_cache_thaw(struct frames *f, unsigned long irq)
 {
 	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
