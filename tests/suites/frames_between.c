@@ -52,14 +52,19 @@ static struct {
 	bool done;
 } scene;
 
+static void as_another(void)
+{
+	host_set_cpu_id(scene.cpu);
+	scene.other();
+	host_set_cpu_id(0);
+}
+
 static void between(void)
 {
 	if (scene.done || !scene.may() || scene.left--)
 		return;
 	scene.done = true;
-	host_set_cpu_id(scene.cpu);
-	scene.other();
-	host_set_cpu_id(0);
+	as_another();
 }
 
 /* The scene, at one place after the other: how many there are. The last time one comes after the other. */
@@ -76,7 +81,7 @@ static unsigned everywhere(bool (*may)(void))
 		scene.op();
 		host_between_hook = NULL;
 		if (!scene.done)
-			scene.other();
+			as_another();
 		scene.check();
 	} while (scene.done && ++places);
 	return places;
@@ -605,6 +610,113 @@ TEST_ON(TAP_HOST, FX10, "a storm of others who are always faster ends a search i
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
 
+/* A range of three blocks, of which another CPU frees the second: one of the two is refused, and has changed nothing. */
+static void three_blocks(void)
+{
+	CHECK_EQ(frames_alloc_exact(&w.f, 100, &plain, &block), MM_OK);
+	world_log_begin();
+}
+
+static void op_frees_all(void)
+{
+	op_err = frames_free_exact(&w.f, block, 100);
+}
+
+static void other_frees_one(void)
+{
+	other_err = frames_free(&w.f, pfn(block.n + 64), 5);
+}
+
+static void other_frees_the_last(void)
+{
+	other_err = frames_free_exact(&w.f, pfn(block.n + 64), 36);
+}
+
+static void all_or_one(void)
+{
+	unsigned had_of_them = scene.other == other_frees_one ? 32 : 36;
+
+	CHECK_EQ(world_log_end(), 1);
+	CHECK((op_err == MM_OK) != (other_err == MM_OK));
+	CHECK_EQ(op_err ? op_err : other_err, MM_EDOUBLE);
+	CHECK_EQ(free_pages(), op_err ? all_pages - 100 + had_of_them : all_pages);
+	if (op_err) {
+		CHECK_EQ(frames_free_exact(&w.f, block, 64), MM_OK);
+		if (had_of_them == 32)
+			CHECK_EQ(frames_free_exact(&w.f, pfn(block.n + 96), 4), MM_OK);
+	}
+	CHECK_EQ(free_pages(), all_pages);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+TEST_ON(TAP_HOST, FX5,
+	"a range, a block of which another CPU frees meanwhile: one of them is refused and has changed nothing")
+{
+	WORLD_OR_RETURN(&w, &one_bank, 1);
+	give(&one_bank, 1, false);
+	scene = (typeof(scene)){ three_blocks, op_frees_all, other_frees_one, all_or_one, .cpu = 1 };
+	CHECK(everywhere(nothing_is_held) > 4);
+	scene = (typeof(scene)){ three_blocks, op_frees_all, other_frees_the_last, all_or_one, .cpu = 1 };
+	CHECK(everywhere(nothing_is_held) > 4);
+	scene.cpu = 0;
+	CHECK(everywhere(interrupts_are_on) > 4);
+}
+
+/*
+ * A storm of references: got at one place of `period`, put at another one. It calms down: who is unlucky each time tries
+ * again each time.
+ */
+static void blow_references(void)
+{
+	unsigned now = storm.place % storm.period;
+
+	if (!nothing_is_held() || (storm.place > 40 && !storm.taken))
+		return;
+	host_between_hook = NULL;
+	storm.place++;
+	if (now == storm.take && !storm.taken)
+		storm.taken = frames_get(&w.f, block) == MM_OK;
+	else if (now == storm.give && storm.taken)
+		storm.taken = frames_put(&w.f, block, &other_freed) != MM_OK;
+	host_between_hook = blow_references;
+}
+
+TEST_ON(TAP_HOST, FR11,
+	"references that come and go all the time: a put always works, a free is refused while one is out")
+{
+	void (*ops[])(void) = { op_put, op_free, op_free_exact };
+	unsigned refused = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		WORLD_OR_RETURN(&w, &one_bank, 1);
+		give(&one_bank, 1, i != 0);
+		for (unsigned k = 0; k < 2 * ARRAY_SIZE(ops); k++)
+			for (storm.period = 2; storm.period < 10; storm.period++)
+				for (unsigned at = 0; at < storm.period * storm.period; at++) {
+					storm.take = at % storm.period;
+					storm.give = at / storm.period;
+					storm.place = 0;
+					storm.taken = other_freed = false;
+					block_order = k % 2 ? 3 : 0;
+					one_reference();
+					world_log_begin();
+					host_between_hook = blow_references;
+					ops[k / 2]();
+					host_between_hook = NULL;
+					CHECK_EQ(world_log_end(), op_err != MM_OK);
+					CHECK(op_err == MM_OK || (op_err == MM_EBUSY && k >= 2));
+					refused += op_err != MM_OK;
+					if (op_err)
+						CHECK_EQ(frames_put(&w.f, block, NULL), MM_OK);
+					if (storm.taken)
+						CHECK_EQ(frames_put(&w.f, block, NULL), MM_OK);
+					CHECK_EQ(free_pages(), all_pages);
+				}
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+	}
+	CHECK(refused > 0);
+}
+
 /* ---- stacks -------------------------------------------------------------------------------------------------------- */
 
 static paddr_t had[16];
@@ -813,6 +925,58 @@ TEST_ON(TAP_HOST, PC10, "a CPU goes away and comes again while others work, and 
 	CHECK(everywhere(interrupts_are_on) > 2);
 	scene = (typeof(scene)){ nothing, come, goes_away, eight_are_out, .cpu = 0 };
 	CHECK(everywhere(interrupts_are_on) > 8);
+}
+
+/* Two come at once to what one has left. */
+static char *ram;
+
+static bool no_cpu_comes(void)
+{
+	return nothing_is_held() && !is_held(&w.f.cpus_lock);
+}
+
+static void one_has_left(void)
+{
+	CHECK_OR_RETURN(world_make(&w, &one_bank, 1));
+	give(&one_bank, 1, false);
+	ram = test_arena(0x200 * PAGE_SIZE);
+	CHECK_OR_RETURN(ram != NULL);
+	arch_linear_base = (uintptr_t)ram - GIB(1);
+	CHECK_EQ(frames_cpu_online(&w.f, 7, 0, &memory[0]), MM_OK);
+	CHECK_EQ(frames_cpu_offline(&w.f), MM_OK);
+}
+
+static void op_starts(void)
+{
+	op_err = frames_cpu_start(&w.f, 0, 0);
+}
+
+static void other_starts(void)
+{
+	other_err = frames_cpu_start(&w.f, 1, 0);
+}
+
+static void both_are_there(void)
+{
+	struct frames_stats s;
+
+	CHECK_EQ(op_err, MM_OK);
+	CHECK_EQ(other_err, MM_OK);
+	frames_get_stats(&w.f, &s);
+	CHECK_EQ(s.cpus, 2);
+	/* What was left serves one of them. */
+	CHECK_EQ(s.free_pages, all_pages - 1);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	test_arena_reset();
+}
+
+TEST_ON(TAP_HOST, PC9, "two CPUs start at once, and one has left its memory: both get some, and none is wasted")
+{
+	uintptr_t base = arch_linear_base;
+
+	scene = (typeof(scene)){ one_has_left, op_starts, other_starts, both_are_there, .cpu = 1 };
+	CHECK(everywhere(no_cpu_comes) > 2);
+	arch_linear_base = base;
 }
 
 /* ---- watermarks ---------------------------------------------------------------------------------------------------- */

@@ -89,6 +89,51 @@ TEST(PC5, "a full stack gives half of what it holds back: what came first; what 
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
 
+TEST(PC5, "stacks of any size, odd ones too: half comes in, half goes out, and the others keep their order")
+{
+	static const unsigned limits[] = { 2, 3, 4, 5, 6, 7, 31, 32, 126, 127, 128, 129 };
+	static paddr_t pa[320];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++) {
+		struct span bank = { FRAME(GIB(1)), 64 * limits[i] };
+		unsigned limit = limits[i] < 128 ? limits[i] : 128, in = (limit + 1) / 2, wrong = 0;
+		uint64_t last = 0;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		CHECK_EQ(frames_alloc_bulk(&w.f, ALIGN_UP(2 * limit + 2, 64), 0, TAG_TEST, pa), MM_OK);
+		CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+		CHECK_EQ(cpu_stats(0).page_limit, limit);
+		/* In: the lowest on top. */
+		for (unsigned k = 0; k < in; k++) {
+			uint64_t next = frames_alloc_page(&w.f, TAG_TEST).v;
+
+			wrong += k && next != last + PAGE_SIZE;
+			wrong += cpu_stats(0).pages != in - 1 - k;
+			last = next;
+		}
+		CHECK_EQ(cpu_stats(0).refills, 1);
+		/* Out: the first ones of what comes, when there is no room for one more. */
+		for (unsigned k = 0; k < limit; k++) {
+			wrong += frames_free_page(&w.f, pa[k]) != MM_OK;
+			wrong += cpu_stats(0).pages != k + 1;
+		}
+		CHECK_EQ(cpu_stats(0).drains, 0);
+		CHECK_EQ(frames_free_page(&w.f, pa[limit]), MM_OK);
+		CHECK_EQ(cpu_stats(0).drains, 1);
+		CHECK_EQ(cpu_stats(0).pages, limit / 2 + 1);
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+		CHECK_EQ(cpu_stats(0).pages, 0);
+		for (unsigned k = 0; k <= limit / 2; k++)
+			wrong += frames_free_page(&w.f, pa[limit + 1 + k]) != MM_OK;
+		for (unsigned k = 0; k <= limit / 2; k++)
+			wrong += frames_alloc_page(&w.f, TAG_TEST).v != pa[limit + 1 + limit / 2 - k].v;
+		CHECK_EQ(cpu_stats(0).pages, 0);
+		CHECK_EQ(wrong, 0);
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+	}
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
