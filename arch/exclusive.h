@@ -45,6 +45,11 @@
  *
  *	*word, which other CPUs write hardly ever: an access that a compiler may make one with its neighbour's.
  *
+ * void shared_store(void *at, uint64_t value);
+ *
+ *	value into the 64-bit word at a multiple of 8 that other CPUs may read: one access, no order. gcc's own atomic stores
+ *	know no address with an offset.
+ *
  * void shared_store_two(void *at, uint64_t value);
  *
  *	value into two 64-bit words at a multiple of 8 that other CPUs may read: each is one access, no order. One STP.

@@ -14,6 +14,8 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define caller_address() ((uintptr_t)__builtin_return_address(0))
+/* x stays in a register, where the compiler would rather compute or load it again each time. */
+#define in_register(x) __asm__("" : "+r"(x))
 
 #define KIB(n) ((uint64_t)(n) << 10)
 #define MIB(n) ((uint64_t)(n) << 20)

@@ -78,14 +78,15 @@ struct buddy {
 	struct spinlock lock;
 	uint64_t last;
 	/* Side by side in the order in which an allocation and a free count. */
-	uint64_t allocs;
+	uint64_t live; /* blocks handed out and not freed: allocations less frees */
 	uint64_t used_pages;
 	uint64_t frees;
 	uint64_t peak_used_pages;
 
 	uint64_t given_pages;
 	uint64_t reserve_pages; /* kept back by mm/frames.c for some requests; changed after buddy_settle_locked() */
-	uint64_t top[MAX_ORDER + 2]; /* root word of each order's bitmap over the sections; never 0 behind the last */
+	/* Root word of each order's bitmap over the sections. Behind the last never 0; the rest is read beside it. */
+	uint64_t top[MAX_ORDER + 5];
 
 	/*
 	 * Written once, by buddy_init(), and read by CPUs that have no lock: not beside what changes. The first four may

@@ -160,7 +160,7 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 	}
 	b->used_pages += got;
 	b->peak_used_pages = max_u64(b->peak_used_pages, b->used_pages);
-	b->allocs += got;
+	b->live += got;
 	return got;
 }
 
@@ -203,6 +203,7 @@ void buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n)
 
 	buddy_settle_locked(b);
 	b->used_pages -= n;
+	b->live -= n;
 	b->frees += n;
 	while (pa < end) {
 		uint64_t first = *pa++, last = first;

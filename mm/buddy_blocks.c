@@ -24,10 +24,10 @@
 
 static const uint64_t buddies_above[128] = { PATHS64(0), PATHS64(64) };
 
-/* These of the free bits in word 1 whose order is below `order`. */
+/* These of the free bits in word 1 whose order is below `order` < 6. */
 static always_inline uint64_t orders_below(unsigned order)
 {
-	return order < NODE_ORDERS ? bit64(leaf_shift(order)) - 1 : UINT64_MAX;
+	return bit64(leaf_shift(order)) - 1;
 }
 
 /* ---- the lowest free block --------------------------------------------------------------------------------------- */
@@ -37,37 +37,39 @@ static always_inline uint64_t pop(struct buddy *b, unsigned order, const bool fl
 {
 	uint64_t s = top_find(b, order, flat);
 	uint64_t n = s + b->first_section;
-	uint64_t *section = section_at(b, n << MAX_ORDER), *mid, *leaf;
-	unsigned i = lowest_bit(section[order]);
+	uint64_t *section = section_at(b, n << MAX_ORDER) + order, *mid, in_section = *section, in_mid;
+	unsigned i = lowest_bit(in_section);
 
 	if (order < 2 * NODE_ORDERS) {
 		n = n << 6 | i;
-		mid = mid_at(b, n << 12);
-		i = lowest_bit(mid[order]);
+		mid = mid_at(b, n << 12) + order;
+		in_mid = *mid;
+		i = lowest_bit(in_mid);
 		if (order < NODE_ORDERS) {
 			uint64_t *word;
 			unsigned shift = leaf_shift(order);
 
 			n = n << 6 | i;
-			leaf = leaf_at(b, n << 6);
-			word = leaf + (order != 0);
+			word = leaf_at(b, n << 6) + (order != 0);
 			/* Higher orders stand above the field, lower ones are shifted out: no mask to find the lowest. */
 			i = lowest_bit(*word >> shift);
 			*word &= ~bit64(shift + i);
 			n = n << 6 | (uint64_t)i << order;
 			if (*word & leaf_field[order])
 				return n;
-			if ((mid[order] &= mid[order] - 1) != 0)
-				return n;
 		} else {
 			n = n << 12 | (uint64_t)i << order;
-			if ((mid[order] &= mid[order] - 1) != 0)
-				return n;
 		}
+		in_mid &= in_mid - 1;
+		*mid = in_mid;
+		if (in_mid)
+			return n;
 	} else {
 		n = n << MAX_ORDER | (uint64_t)i << order;
 	}
-	if ((section[order] &= section[order] - 1) != 0)
+	in_section &= in_section - 1;
+	*section = in_section;
+	if (in_section)
 		return n;
 	if (flat)
 		b->top[order] &= b->top[order] - 1;
@@ -88,42 +90,43 @@ static always_inline void split(struct buddy *b, uint64_t n, unsigned from, unsi
 {
 	page_word_t *records = record_at(b, n);
 	uint64_t record = page_word(0, order, PAGE_FREE, 0) | tag;
-	struct spot at = {
-		.s = (n >> MAX_ORDER) - b->first_section,
-		.section = section_at(b, n),
-		.mid = mid_at(b, n),
-		.mid_bit = bit64(n >> 12),
-	};
+	struct spot at = spot_of(b, n, 0);
+	uint64_t next_order = (uint64_t)1 << PAGE_WORD_ORDER_SHIFT, upper = 2; /* the bit beside an even one */
 
+	in_register(next_order);
+	in_register(upper);
+	in_register(at.section_bit);
 	if (order < NODE_ORDERS) {
 		uint64_t *leaf = leaf_at(b, n);
 		unsigned slot = leaf_slot(n, order);
 
-		at.leaf_bit = bit64(n >> 6);
 		if (order == 0)
 			leaf[0] = bit64(slot ^ 1);
-		leaf[1] |= buddies_above[slot] & orders_below(from);
+		if (from < NODE_ORDERS)
+			leaf[1] |= buddies_above[slot] & orders_below(from);
+		else
+			leaf[1] = buddies_above[slot]; /* the leaf was a free block, or part of one */
 	}
 
 	/* Written out for each order: then there is little left to compute. */
-#define SPLIT(k)                                                                          \
-	case k:                                                                           \
-		if (from == (k))                                                          \
-			break;                                                            \
-		__atomic_store_n(&records[(uint64_t)1 << (k)], record, __ATOMIC_RELAXED); \
-		record += (uint64_t)1 << PAGE_WORD_ORDER_SHIFT;                           \
-		if ((k) < NODE_ORDERS)                                                    \
-			at.mid[k] = at.leaf_bit;                                          \
-		else if ((k) < 2 * NODE_ORDERS)                                           \
-			at.mid[k] = bit64(block_bit(n, k) | 1);                           \
-		if ((k) < 2 * NODE_ORDERS)                                                \
-			at.section[k] = at.mid_bit;                                       \
-		else                                                                      \
-			at.section[k] = bit64(block_bit(n, k) | 1);                       \
-		if (flat)                                                                 \
-			b->top[k] = bit64(at.s);                                          \
-		else                                                                      \
-			buddy_deep_set(b, k, at.s);                                       \
+#define SPLIT(k)                                                    \
+	case k:                                                     \
+		if (from == (k))                                    \
+			break;                                      \
+		shared_store(&records[(uint64_t)1 << (k)], record); \
+		record += next_order;                               \
+		if ((k) < NODE_ORDERS)                              \
+			at.mid[k] = at.leaf_bit;                    \
+		else if ((k) < 2 * NODE_ORDERS)                     \
+			at.mid[k] = upper << block_bit(n, k);       \
+		if ((k) < 2 * NODE_ORDERS)                          \
+			at.section[k] = at.mid_bit;                 \
+		else                                                \
+			at.section[k] = upper << block_bit(n, k);   \
+		if (flat)                                           \
+			b->top[k] = at.section_bit;                 \
+		else                                                \
+			buddy_deep_set(b, k, at.s);                 \
 		__attribute__((fallthrough))
 	switch (order) {
 		SPLIT(0);
@@ -173,9 +176,11 @@ static always_inline uint64_t carve(struct buddy *b, unsigned order, const bool 
 	unsigned from;
 
 	/*
-	 * At most 20 loads of neighbouring words, the last of which is never 0. A mask of orders would cost more to
-	 * keep than these cost to read.
+	 * Neighbouring words, the last of which is never 0. A mask of orders would cost more to keep than these cost
+	 * to read.
 	 */
+	while (!(top[0] | top[1] | top[2] | top[3]))
+		top += 4;
 	while (!*top)
 		top++;
 	from = (unsigned)(top - b->top);
@@ -231,38 +236,55 @@ uint64_t buddy_alloc_locked(struct buddy *b, unsigned order, unsigned tag)
 
 /* ---- merge ------------------------------------------------------------------------------------------------------- */
 
-/* The two free blocks of `order` around frame n become one: its upper half has no record any more. Their first frame. */
-static always_inline uint64_t absorb(const struct buddy *b, uint64_t n, unsigned order)
-{
-	uint64_t size = (uint64_t)1 << order;
+/*
+ * A block that is being put back, on its way up. Held in registers: the stores to bitmaps might change the bank as far as a
+ * compiler knows.
+ */
+struct climber {
+	struct spot at;
+	uintptr_t records;
+	uint64_t offset; /* of its first record: frame number * sizeof(struct page) */
+	uint64_t one;
+	unsigned order;
+};
 
-	record_store(b, n | size, 0);
-	return n & ~size;
+static always_inline uint64_t climber_frame(const struct climber *c)
+{
+	return c->offset / sizeof(struct page);
+}
+
+/* It and its free buddy, of order k, become one: the upper half has no record any more. */
+static always_inline void absorb(struct climber *c, unsigned k)
+{
+	uint64_t size = sizeof(struct page) << k;
+
+	shared_store((void *)(c->records + (c->offset | size)), 0);
+	c->offset &= ~size;
 }
 
 /*
- * Merges the block at *n, of *order < 6, inside its leaf as far as it goes. True: it has ended there, and its bit is set.
- * False: the leaf is one free block now; *n and *order are that block, which belongs into the mid.
+ * Merges the block of order < 6 inside its leaf as far as it goes. True: it has ended there, and its bit is set. False: the
+ * leaf is one free block now, which belongs into the mid.
  */
-static always_inline bool merge_in_leaf(struct buddy *b, const struct spot *at, uint64_t *n, unsigned *order,
-					const bool flat) REQUIRES(b->lock)
+static always_inline bool merge_in_leaf(struct buddy *b, struct climber *c, const bool flat) REQUIRES(b->lock)
 {
-	uint64_t *leaf = leaf_at(b, *n);
-	unsigned slot = leaf_slot(*n, *order);
+	uint64_t *leaf = leaf_at(b, climber_frame(c));
+	unsigned slot = leaf_slot(climber_frame(c), c->order);
+	uint64_t *word = leaf + (slot >> 6), old = *word;
 
 	/*
 	 * When everything else in the leaf is free, its free blocks are exactly the buddies on the way up: one
 	 * comparison instead of a test for each order.
 	 */
-	if (leaf[0] == (slot < 64 ? bit64(slot ^ 1) : 0) && leaf[1] == buddies_above[slot]) {
+	if (old & bit64(slot ^ 1) && leaf[0] == (slot < 64 ? bit64(slot ^ 1) : 0) && leaf[1] == buddies_above[slot]) {
 		leaf[0] = 0;
 		leaf[1] = 0;
-#define ABSORB(k)                        \
-	case k:                          \
-		*n = absorb(b, *n, k);   \
-		lost(b, at, k, 0, flat); \
+#define ABSORB(k)                            \
+	case k:                              \
+		absorb(c, k);                \
+		lost(b, &c->at, k, 0, flat); \
 		__attribute__((fallthrough))
-		switch (*order) {
+		switch (c->order) {
 			ABSORB(0);
 			ABSORB(1);
 			ABSORB(2);
@@ -270,52 +292,48 @@ static always_inline bool merge_in_leaf(struct buddy *b, const struct spot *at, 
 			ABSORB(4);
 			ABSORB(5);
 		default:
-			*order = NODE_ORDERS;
+			c->order = NODE_ORDERS;
 			return false;
 		}
 #undef ABSORB
 	}
 
-	for (;;) {
-		uint64_t *word = leaf + (slot >> 6);
-		uint64_t old = *word, field = leaf_field[*order];
-
-		if (!(old & bit64(slot ^ 1))) {
-			*word = old | bit64(slot);
-			if (!(old & field))
-				gained(b, at, *order, 0, flat);
-			return true;
-		}
+	for (; old & bit64(slot ^ 1); word = leaf + (slot >> 6), old = *word) {
 		old &= ~bit64(slot ^ 1);
 		*word = old;
-		if (!(old & field))
-			lost(b, at, *order, 0, flat);
-		*n = absorb(b, *n, *order);
-		++*order;
+		if (!(old & leaf_field[c->order]))
+			lost(b, &c->at, c->order, 0, flat);
+		absorb(c, c->order);
+		c->order++;
 		slot = 64 + (slot >> 1);
 	}
+	*word = old | bit64(slot);
+	if (!(old & leaf_field[c->order]))
+		gained(b, &c->at, c->order, 0, flat);
+	return true;
 }
 
 /* The same for one order of a mid or section. */
-static always_inline bool merge_in_node(struct buddy *b, const struct spot *at, uint64_t *n, unsigned order,
-					const bool flat) REQUIRES(b->lock)
+static always_inline bool merge_in_node(struct buddy *b, struct climber *c, unsigned k, const bool flat)
+	REQUIRES(b->lock)
 {
-	const unsigned level = order < 2 * NODE_ORDERS ? 1 : 2;
-	uint64_t *word = (level == 1 ? at->mid : at->section) + order;
-	unsigned i = block_bit(*n, order);
-	uint64_t old = *word;
+	const unsigned level = k < 2 * NODE_ORDERS ? 1 : 2;
+	uint64_t *word = (level == 1 ? c->at.mid : c->at.section) + k;
+	unsigned i = block_bit(climber_frame(c), k);
+	uint64_t old = *word, buddy = c->one << (i ^ 1);
 
-	if (!(old >> (i ^ 1) & 1)) {
-		*word = old | bit64(i);
+	if (likely(old == buddy)) { /* the only one of its order */
+		*word = 0;
+		lost(b, &c->at, k, level, flat);
+	} else if (old & buddy) {
+		*word = old & ~buddy;
+	} else {
+		*word = old | c->one << i;
 		if (!old)
-			gained(b, at, order, level, flat);
+			gained(b, &c->at, k, level, flat);
 		return true;
 	}
-	old &= ~bit64(i ^ 1);
-	*word = old;
-	if (!old)
-		lost(b, at, order, level, flat);
-	*n = absorb(b, *n, order);
+	absorb(c, k);
 	return false;
 }
 
@@ -323,27 +341,31 @@ static always_inline bool merge_in_node(struct buddy *b, const struct spot *at, 
 static always_inline void put_back(struct buddy *b, uint64_t n, unsigned order, uint64_t tag, const bool flat)
 	REQUIRES(b->lock)
 {
-	struct spot at = {
-		.s = (n >> MAX_ORDER) - b->first_section,
-		.section = section_at(b, n),
-		.mid = mid_at(b, n),
-		.mid_bit = bit64(n >> 12),
+	struct climber c = {
+		.at = spot_of(b, n, 0),
+		.records = b->map,
+		.offset = n * sizeof(struct page),
+		.one = 1,
+		.order = order,
 	};
 
+	in_register(c.at.section_bit);
+	in_register(c.records);
+	in_register(c.offset);
+	in_register(c.one);
 	if (order < NODE_ORDERS) {
-		at.leaf_bit = bit64(n >> 6);
-		if (merge_in_leaf(b, &at, &n, &order, flat))
+		if (merge_in_leaf(b, &c, flat))
 			goto done;
 	}
 	/* Written out for each order: then there is little left to compute. */
-#define MERGE(k)                                          \
-	case k:                                           \
-		if (merge_in_node(b, &at, &n, k, flat)) { \
-			order = k;                        \
-			break;                            \
-		}                                         \
+#define MERGE(k)                                     \
+	case k:                                      \
+		if (merge_in_node(b, &c, k, flat)) { \
+			c.order = k;                 \
+			break;                       \
+		}                                    \
 		__attribute__((fallthrough))
-	switch (order) {
+	switch (c.order) {
 		MERGE(6);
 		MERGE(7);
 		MERGE(8);
@@ -357,13 +379,13 @@ static always_inline void put_back(struct buddy *b, uint64_t n, unsigned order, 
 		MERGE(16);
 		MERGE(17);
 	default:
-		order = MAX_ORDER;
-		top_set(b, MAX_ORDER, at.s, flat);
+		c.order = MAX_ORDER;
+		top_set(b, MAX_ORDER, c.at.s, flat);
 		break;
 	}
 #undef MERGE
 done:
-	record_store(b, n, page_word(0, order, PAGE_FREE, 0) | tag);
+	record_store(b, climber_frame(&c), page_word(0, c.order, PAGE_FREE, 0) | tag);
 }
 
 static noinline void put_back_flat(struct buddy *b, uint64_t n, unsigned order, uint64_t tag) REQUIRES(b->lock)
@@ -389,6 +411,7 @@ void buddy_put_back_locked(struct buddy *b, uint64_t n, unsigned order, uint64_t
 /* Into the bitmaps, or what is left of them where a section was handed out before it had any. [B13] */
 static void take_back(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
 {
+	b->live--;
 	b->used_pages -= (uint64_t)1 << order;
 	if (unlikely(section_state(b, n) == SECTION_WHOLE)) {
 		buddy_section_become(b, n, SECTION_UNTOUCHED);

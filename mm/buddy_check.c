@@ -420,9 +420,9 @@ unsigned buddy_validate_locked(struct buddy *b, uint64_t *cached)
 	if (b->used_pages > b->peak_used_pages)
 		finding(&c, "bank 0x%llx: peak of %llu frames is below the %llu in use\n", (ull)b->start,
 			(ull)b->peak_used_pages, (ull)b->used_pages);
-	if (b->frees > b->allocs)
-		finding(&c, "bank 0x%llx: %llu frees of %llu allocations\n", (ull)b->start, (ull)b->frees,
-			(ull)b->allocs);
+	if (b->live > b->used_pages)
+		finding(&c, "bank 0x%llx: %llu blocks in use, of %llu frames\n", (ull)b->start, (ull)b->live,
+			(ull)b->used_pages);
 	*cached += c.cached;
 	return c.findings;
 }

@@ -6,6 +6,7 @@
 #ifndef MM_BUDDY_FAST_H
 #define MM_BUDDY_FAST_H
 
+#include "arch/exclusive.h"
 #include "mm/buddy.h"
 
 #define NODE_ORDERS 6 /* orders whose blocks a node of each kind holds; log2 of its children */
@@ -99,7 +100,7 @@ static always_inline uint64_t record_load(const struct buddy *b, uint64_t n)
 
 static always_inline void record_store(const struct buddy *b, uint64_t n, uint64_t word)
 {
-	__atomic_store_n(record_at(b, n), word, __ATOMIC_RELAXED);
+	shared_store(record_at(b, n), word);
 }
 
 /* ---- sections (mm/buddy.c) --------------------------------------------------------------------------------------- */
@@ -156,13 +157,14 @@ static always_inline uint64_t top_find(struct buddy *b, unsigned order, bool fla
 struct spot {
 	uint64_t *mid, *section;
 	uint64_t leaf_bit, mid_bit; /* in words of mid, of section */
-	uint64_t s;
+	uint64_t s, section_bit;    /* in the word of a flat bank */
 };
 
 static always_inline struct spot spot_of(const struct buddy *b, uint64_t n, unsigned level)
 {
 	struct spot at = { .s = (n >> MAX_ORDER) - b->first_section, .section = section_at(b, n) };
 
+	at.section_bit = bit64(at.s);
 	if (level <= 1) {
 		at.mid = mid_at(b, n);
 		at.mid_bit = bit64(n >> 12);
@@ -190,7 +192,10 @@ static always_inline void gained(struct buddy *b, const struct spot *at, unsigne
 		if (old)
 			return;
 	}
-	top_set(b, order, at->s, flat);
+	if (flat)
+		b->top[order] |= at->section_bit;
+	else
+		buddy_deep_set(b, order, at->s);
 }
 
 /* It has lost its last one. */
@@ -201,7 +206,10 @@ static always_inline void lost(struct buddy *b, const struct spot *at, unsigned 
 		return;
 	if (level <= 1 && (at->section[order] &= ~at->mid_bit) != 0)
 		return;
-	top_clear(b, order, at->s, flat);
+	if (flat)
+		b->top[order] &= ~at->section_bit;
+	else
+		buddy_deep_clear(b, order, at->s);
 }
 
 /* ---- blocks (mm/buddy_blocks.c) ---------------------------------------------------------------------------------- */
@@ -222,7 +230,7 @@ static always_inline void count_alloc(struct buddy *b, uint64_t pages) REQUIRES(
 {
 	uint64_t used = b->used_pages + pages;
 
-	b->allocs++;
+	b->live++;
 	b->used_pages = used;
 	if (used > b->peak_used_pages)
 		b->peak_used_pages = used;
@@ -239,7 +247,6 @@ static always_inline bool buddy_alloc_last_locked(struct buddy *b, unsigned orde
 	if (unlikely((last & LAST_MASK) != (order | LAST_BACK)))
 		return false;
 	b->last = last ^ LAST_BACK;
-	b->allocs++;
 	*n = last >> LAST_SHIFT;
 	record_store(b, *n, page_word(1, order, PAGE_ALLOC, tag));
 	return true;

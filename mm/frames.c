@@ -328,7 +328,7 @@ struct bank_counts frames_count_bank(struct buddy *b)
 	struct bank_counts counts;
 
 	buddy_settle_locked(b);
-	counts = (struct bank_counts){ b->given_pages, b->used_pages, b->allocs + b->frees };
+	counts = (struct bank_counts){ b->given_pages, b->used_pages, b->live + 2 * b->frees };
 	spin_unlock(&b->lock, irq);
 	return counts;
 }

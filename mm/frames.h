@@ -53,7 +53,8 @@ struct frames {
 	uint64_t *sections;	/* section table: for each GiB, bank | enum section_state; a power of two of entries */
 	uint64_t address_check; /* bits of a physical address that no frame of the section table has */
 	struct buddy *banks;	/* >= 4 GiB by address, then < 4 GiB by address */
-	bool watched;		/* relaxed atomic: there is a watcher */
+	uint64_t watched;	/* 1: there is a watcher. This and the next are words for rare_load() */
+	uint64_t blocks_cached; /* 1: CPUs that are online cache blocks of 2 MiB */
 
 	struct frames_cache *page_slots[FRAMES_CPU_SLOTS];
 	struct frames_cache *block_slots[FRAMES_CPU_SLOTS];

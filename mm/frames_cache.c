@@ -405,6 +405,7 @@ static void share_out_locked(struct frames *f) REQUIRES(f->cpus_lock)
 	limit[CACHE_PAGE] = min_u64(share, CACHE_PAGES);
 	if (total >= CACHE_BLOCKS_FROM)
 		limit[CACHE_BLOCK] = min_u64((share - limit[CACHE_PAGE]) >> CACHE_BLOCK_ORDER, CACHE_BLOCKS);
+	__atomic_store_n(&f->blocks_cached, limit[CACHE_BLOCK] >= 2, __ATOMIC_RELAXED);
 	for (struct frames_cpu *cpu = f->cpus; cpu; cpu = cpu->next)
 		for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++)
 			/* A stack of one would move a batch of one each time. */

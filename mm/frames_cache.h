@@ -24,6 +24,7 @@
 #ifndef MM_FRAMES_CACHE_H
 #define MM_FRAMES_CACHE_H
 
+#include "arch/exclusive.h"
 #include "mm/frames.h"
 
 #define CACHE_PAGES 128 /* single frames, at most: two batches */
@@ -140,7 +141,7 @@ void frames_watch_look(struct frames *f);
 /* After frames have moved between banks and users; no lock held. */
 static inline void frames_watch_moved(struct frames *f)
 {
-	if (unlikely(__atomic_load_n(&f->watched, __ATOMIC_RELAXED)))
+	if (unlikely(rare_load(&f->watched)))
 		frames_watch_look(f);
 }
 

@@ -31,7 +31,7 @@ void frames_get_stats(struct frames *f, struct frames_stats *out)
 		out->free_pages += b->given_pages - b->used_pages;
 		out->reserve_pages += b->reserve_pages;
 		out->peak_used_pages += b->peak_used_pages;
-		out->allocs += b->allocs;
+		out->allocs += b->live + b->frees;
 		out->frees += b->frees;
 		spin_unlock(&b->lock, irq);
 		out->metadata_bytes += b->metadata_bytes;
@@ -56,7 +56,7 @@ bool frames_get_bank_stats(struct frames *f, unsigned i, struct frames_bank_stat
 	out->used_pages = b->used_pages;
 	out->reserve_pages = b->reserve_pages;
 	out->peak_used_pages = b->peak_used_pages;
-	out->allocs = b->allocs;
+	out->allocs = b->live + b->frees;
 	out->frees = b->frees;
 	spin_unlock(&b->lock, irq);
 	out->start = pfn(b->start);

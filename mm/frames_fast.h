@@ -29,10 +29,10 @@ static always_inline struct frames_cache *frames_my_cache(const struct frames *f
 	return (struct frames_cache *)(uintptr_t)shared_load(table, arch_cpu_key() * hash >> CPU_HASH_SHIFT);
 }
 
-/* Whether blocks of 2 MiB are cached for this CPU: without that, the bank is the shorter way. */
+/* Whether blocks of 2 MiB are cached at all: without that, the bank is the shorter way. */
 static always_inline bool frames_blocks_cached(const struct frames *f)
 {
-	return __atomic_load_n(&frames_my_cache(f, CACHE_BLOCK)->limit, __ATOMIC_RELAXED) != 0;
+	return rare_load(&f->blocks_cached) != 0;
 }
 
 /* Where the records are, and what the record of a block that is allocated without a tag says. */
@@ -169,14 +169,14 @@ static always_inline int frames_alloc_any(struct frames *frames, unsigned order,
 		return MM_OK;
 	b = f->banks;
 	if (unlikely(order - 1 > MAX_ORDER - 1 || flags | tag >> 8 || !b) ||
-	    (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f)))
+	    (likely(order == CACHE_BLOCK_ORDER) && unlikely(frames_blocks_cached(f))))
 		return frames_alloc_odd(f, order, flags, tag, out);
 	irq = spin_lock(&b->lock);
 	if (unlikely(!buddy_alloc_last_locked(b, order, tag, &n)))
 		return frames_alloc_search(f, b, order, tag, out, irq);
 	spin_unlock(&b->lock, irq);
 	*out = n << PAGE_SHIFT;
-	if (unlikely(__atomic_load_n(&f->watched, __ATOMIC_RELAXED)))
+	if (unlikely(rare_load(&f->watched)))
 		return frames_watch_tail(f);
 	return MM_OK;
 }
@@ -201,7 +201,7 @@ static always_inline int frames_free_any(struct frames *frames, uint64_t pa, uns
 
 	if (likely(order == 0))
 		return frames_push(f, pa, CACHE_PAGE);
-	if (order == CACHE_BLOCK_ORDER && frames_blocks_cached(f))
+	if (likely(order == CACHE_BLOCK_ORDER) && unlikely(frames_blocks_cached(f)))
 		return frames_push(f, pa, CACHE_BLOCK);
 	together(sections, check);
 	if (unlikely(pa & check || order > MAX_ORDER))
@@ -221,7 +221,7 @@ static always_inline int frames_free_any(struct frames *frames, uint64_t pa, uns
 	if (unlikely(!buddy_free_last_locked(b, n, order)))
 		return frames_free_search(f, b, n, order, irq);
 	spin_unlock(&b->lock, irq);
-	if (unlikely(__atomic_load_n(&f->watched, __ATOMIC_RELAXED)))
+	if (unlikely(rare_load(&f->watched)))
 		return frames_watch_tail(f);
 	return MM_OK;
 }

@@ -105,6 +105,11 @@ static always_inline __attribute__((no_instrument_function)) uint64_t deposit_by
 	return word;
 }
 
+static always_inline void shared_store(void *at, uint64_t value)
+{
+	*(volatile exclusive_word_t *)at = value;
+}
+
 static always_inline void shared_store_two(void *at, uint64_t value)
 {
 	struct two {

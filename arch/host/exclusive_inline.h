@@ -75,6 +75,11 @@ static always_inline uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned
 	return word | (uint64_t)byte << shift;
 }
 
+static always_inline void shared_store(void *at, uint64_t value)
+{
+	__atomic_store_n((exclusive_word_t *)at, value, __ATOMIC_RELAXED);
+}
+
 static always_inline void shared_store_two(void *at, uint64_t value)
 {
 	exclusive_word_t *word = at;

@@ -27,7 +27,7 @@ import run  # noqa: E402
 # The group of rows in which a loop is called first: (words, bytes of RAM).
 GROUPS = [(r"loop_pairs$", "pair0", 8 * machine.GIB), (r"loop_pairs_order", "uncached", 8 * machine.GIB),
           (r"loop_touch", "touch", 8 * machine.GIB), (r"loop_heap|loop_churn|kmalloc|kfree", "heap", 8 * machine.GIB),
-          (r"pgtable", "pgtable", 8 * machine.GIB), (r"", "frames", 8 * machine.GIB)]
+          (r"neighbours", "levels", 3 * machine.GIB), (r"pgtable", "pgtable", 8 * machine.GIB), (r"", "frames", 8 * machine.GIB)]
 EXECUTED = re.compile(r"^Trace \d+: \S+ \[[0-9a-f]+/([0-9a-f]+)/")
 
 

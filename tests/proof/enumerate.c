@@ -18,7 +18,6 @@
 #define FENCE 16     /* records beside the banks' that nobody may touch */
 #define GARBAGE page_word(1, 0, PAGE_ALLOC, TAG_USER + 13)
 #define OWNER TAG_TEST
-#define ALLOCS 1024 /* of each bank, before each operation: more than it can free */
 
 /*
  * How a unit is written down, beside the words: 0 free, order + 1 of an allocated block that begins there, in which CPU's
@@ -212,7 +211,6 @@ static void reset_counters(void)
 	for (unsigned i = 0; i < ENUMERATE_BANKS && g.bank[i]; i++) {
 		struct buddy *b = g.bank[i];
 
-		b->allocs = ALLOCS;
 		b->frees = 0;
 		b->peak_used_pages = b->used_pages;
 	}
@@ -228,7 +226,7 @@ static void reset_counters(void)
 
 static void model_reset_counters(struct buddy_model *m)
 {
-	m->allocs = (uint64_t)ALLOCS * m->banks;
+	m->allocs -= m->frees;
 	m->frees = m->failures = m->bad_frees = 0;
 	for (unsigned i = 0; i < m->banks; i++)
 		m->bank[i].peak = m->bank[i].used;

@@ -709,7 +709,7 @@ TEST(B18, "the check finds every kind of damage to records, bitmaps, summaries, 
 	corrupt(&b->used_pages, b->used_pages + 1, "pages in use");
 	corrupt(&b->given_pages, b->given_pages - 1, "pages given");
 	corrupt(&b->peak_used_pages, b->used_pages - 1, "the peak");
-	corrupt(&b->frees, b->allocs + 1, "more frees than allocations");
+	corrupt(&b->live, b->used_pages + 1, "more blocks in use than frames");
 
 	/* tables */
 	corrupt(&w.sections[1], (uintptr_t)b | SECTION_ABSENT, "a live section that is absent");
