@@ -51,8 +51,10 @@
  *	know no address with an offset.
  *
  * void shared_store_two(void *at, uint64_t value);
+ * void shared_store_eight(void *at, uint64_t value);
  *
- *	value into two 64-bit words at a multiple of 8 that other CPUs may read: each is one access, no order. One STP.
+ *	value into so many 64-bit words from a multiple of 8 on that other CPUs may read: each is one access, no order. One
+ *	STP for two.
  *
  * uint64_t deposit_byte(uint64_t word, uint8_t byte, unsigned shift);
  *

@@ -28,20 +28,40 @@ static inline bool word_aligned(const void *p)
 	return ((uintptr_t)p & (WORD - 1)) == 0;
 }
 
-/* [L7] */
-NO_IDIOM void *granule_memcpy(void *restrict dst, const void *restrict src, size_t n)
+/* Eight words; all are loaded before any is stored, so that the two may overlap. */
+NO_IDIOM static inline void copy_eight(word *d, const word *s)
 {
-	uint8_t *d = dst;
-	const uint8_t *s = src;
+	word a = s[0], b = s[1], c = s[2], e = s[3], f = s[4], g = s[5], h = s[6], i = s[7];
 
+	d[0] = a;
+	d[1] = b;
+	d[2] = c;
+	d[3] = e;
+	d[4] = f;
+	d[5] = g;
+	d[6] = h;
+	d[7] = i;
+}
+
+/* Upwards. */
+NO_IDIOM static inline void copy(uint8_t *d, const uint8_t *s, size_t n)
+{
 	if (same_phase(d, s)) {
 		for (; n > 0 && !word_aligned(d); n--)
 			*d++ = *s++;
+		for (; n >= 8 * WORD; n -= 8 * WORD, d += 8 * WORD, s += 8 * WORD)
+			copy_eight((word *)d, (const word *)s);
 		for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
 			*(word *)d = *(const word *)s;
 	}
 	for (; n > 0; n--)
 		*d++ = *s++;
+}
+
+/* [L7] */
+NO_IDIOM void *granule_memcpy(void *restrict dst, const void *restrict src, size_t n)
+{
+	copy(dst, src, n);
 	return dst;
 }
 
@@ -53,14 +73,7 @@ NO_IDIOM void *granule_memmove(void *dst, const void *src, size_t n)
 
 	/* One unsigned comparison: true also where dst is before src. */
 	if ((uintptr_t)d - (uintptr_t)s >= n) {
-		if (same_phase(d, s)) {
-			for (; n > 0 && !word_aligned(d); n--)
-				*d++ = *s++;
-			for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
-				*(word *)d = *(const word *)s;
-		}
-		for (; n > 0; n--)
-			*d++ = *s++;
+		copy(d, s, n);
 		return dst;
 	}
 	d += n;
@@ -68,6 +81,11 @@ NO_IDIOM void *granule_memmove(void *dst, const void *src, size_t n)
 	if (same_phase(d, s)) {
 		for (; n > 0 && !word_aligned(d); n--)
 			*--d = *--s;
+		for (; n >= 8 * WORD; n -= 8 * WORD) {
+			d -= 8 * WORD;
+			s -= 8 * WORD;
+			copy_eight((word *)d, (const word *)s);
+		}
 		for (; n >= WORD; n -= WORD) {
 			d -= WORD;
 			s -= WORD;

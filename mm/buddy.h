@@ -110,6 +110,12 @@ struct buddy {
 	struct buddy *next; /* in struct frames' order */
 };
 
+/* Whether frame n is between the bank's ends. */
+static inline bool buddy_has(const struct buddy *b, uint64_t n)
+{
+	return n - b->start < b->end - b->start;
+}
+
 enum frame_role { FRAME_FOREIGN, FRAME_RESERVED, FRAME_FREE, FRAME_ALLOC };
 
 /* What a frame is, and of which block (head, order; meaningful for FREE and ALLOC). */
@@ -162,11 +168,11 @@ static inline void buddy_settle_locked(struct buddy *b) REQUIRES(b->lock)
  * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, each
  * with `record` as its record; their addresses go to pa[]. Returns how many. The lowest leaf that is free in part is
  * emptied, its smallest blocks first, and so on; when there is none, the lowest of the smallest larger blocks is begun.
- * buddy_put_batch_locked(): gives n frames of this bank back, as n frees would; their records are page heads of order 0,
- * whatever their state.
+ * buddy_put_batch_locked(): gives frames back, as frees would, until the first that is not of this bank (pa[0] is); their
+ * records are page heads of order 0, whatever their state. Returns how many of the n that were.
  */
 unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock);
-void buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n) REQUIRES(b->lock);
+unsigned buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n) REQUIRES(b->lock);
 
 /*
  * `pages` frames (1 .. SECTION_PAGES), all below frame `end`, out of the lowest free block of the smallest order that

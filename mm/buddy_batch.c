@@ -179,45 +179,100 @@ static always_inline void put_frame(struct buddy *b, uint64_t n) REQUIRES(b->loc
 	record_store(b, n, page_word(0, 0, PAGE_FREE, 0) | tag);
 }
 
+/* The records of the block's frames. */
+static always_inline void clear_records(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
+{
+	page_word_t *record = record_at(b, n), *end = record + ((uint64_t)1 << order);
+
+	if (order < 3)
+		for (; record < end; record++)
+			shared_store(record, 0);
+	for (; record < end; record += 8)
+		shared_store_eight(record, 0);
+}
+
 /* Frames [n, end), each a block of its own: as the largest blocks that they make. */
 static void put_frames(struct buddy *b, uint64_t n, uint64_t end) REQUIRES(b->lock)
 {
 	for (unsigned order; n < end; n += (uint64_t)1 << order) {
-		uint64_t tag = record_load(b, n) & PAGE_WORD_TAG_MASK, size;
+		uint64_t tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
 
 		order = fitting_order(n, end);
-		size = (uint64_t)1 << order;
-		if (size > 1) {
-			record_store(b, n + 1, 0);
-			for (uint64_t i = 2; i < size; i += 2)
-				shared_store_two(record_at(b, n + i), 0);
-		}
+		clear_records(b, n, order);
 		buddy_put_back_locked(b, n, order, tag);
 	}
 }
 
-/* Stacks are full of neighbours: pages that were taken one after the other, and given back so or the other way round. */
-void buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n)
+/* The same of a whole leaf. */
+static always_inline void put_leaf(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 {
-	const uint64_t *end = pa + n;
+	uint64_t tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
+
+	clear_records(b, n, LEAF_ORDER);
+	buddy_put_back_locked(b, n, LEAF_ORDER, tag);
+}
+
+/*
+ * Whether the frames at pa[0..63] are 64 neighbours, whose lowest and highest are at the ends. A frame is never twice in a
+ * batch, so it is enough that none is too far away.
+ */
+static always_inline bool neighbours(const uint64_t *pa)
+{
+	uint64_t lowest = min_u64(pa[0], pa[LEAF_FRAMES - 1]), far;
+
+	if (pa[0] + pa[LEAF_FRAMES - 1] != 2 * lowest + (LEAF_FRAMES - 1) * PAGE_SIZE)
+		return false;
+#define FAR4(i) ((pa[i] - lowest) | (pa[(i) + 1] - lowest) | (pa[(i) + 2] - lowest) | (pa[(i) + 3] - lowest))
+#define FAR16(i) (FAR4(i) | FAR4((i) + 4) | FAR4((i) + 8) | FAR4((i) + 12))
+	far = FAR16(0) | FAR16(16) | FAR16(32) | FAR16(48);
+#undef FAR16
+#undef FAR4
+	return far < LEAF_FRAMES * PAGE_SIZE;
+}
+
+/* How many entries from the first on are neighbours, each `step` bytes above the one before. */
+static always_inline unsigned run_of(const uint64_t *pa, unsigned n, uint64_t step)
+{
+	uint64_t next = pa[0] + step;
+	unsigned run = 1;
+
+	for (; run < n && pa[run] == next; run++)
+		next += step;
+	return run;
+}
+
+/* Stacks are full of neighbours: pages that were taken one after the other, and given back so or the other way round. */
+unsigned buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n)
+{
+	unsigned done = 0, run;
 
 	buddy_settle_locked(b);
-	b->used_pages -= n;
-	b->live -= n;
-	b->frees += n;
-	while (pa < end) {
-		uint64_t first = *pa++, last = first;
+	for (; done < n && buddy_has(b, pa[done] >> PAGE_SHIFT); done += run) {
+		const uint64_t *p = pa + done;
+		uint64_t first = p[0] >> PAGE_SHIFT, left = n - done;
 
-		if (pa < end && *pa == first + PAGE_SIZE) {
-			for (; pa < end && *pa == last + PAGE_SIZE; pa++)
-				last += PAGE_SIZE;
-		} else if (pa < end && *pa == first - PAGE_SIZE) {
-			for (; pa < end && *pa == first - PAGE_SIZE; pa++)
-				first -= PAGE_SIZE;
-		} else {
-			put_frame(b, first >> PAGE_SHIFT);
-			continue;
+		run = 1;
+		if (left > 1 && p[1] == p[0] - PAGE_SIZE) {
+			run = left >= LEAF_FRAMES && neighbours(p) ? LEAF_FRAMES
+								   : run_of(p, (unsigned)left, -PAGE_SIZE);
+			first -= run - 1;
+		} else if (left > 1 && p[1] == p[0] + PAGE_SIZE) {
+			run = left >= LEAF_FRAMES && neighbours(p) ? LEAF_FRAMES : run_of(p, (unsigned)left, PAGE_SIZE);
 		}
-		put_frames(b, first >> PAGE_SHIFT, (last >> PAGE_SHIFT) + 1);
+		/* Over the border between two banks: one by one, until the border. */
+		if (unlikely(first < b->start || first + run > b->end)) {
+			run = 1;
+			first = p[0] >> PAGE_SHIFT;
+		}
+		if (run == LEAF_FRAMES && first % LEAF_FRAMES == 0)
+			put_leaf(b, first);
+		else if (run > 1)
+			put_frames(b, first, first + run);
+		else
+			put_frame(b, first);
 	}
+	b->live -= done;
+	b->used_pages -= done;
+	b->frees += done;
+	return done;
 }

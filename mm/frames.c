@@ -102,18 +102,6 @@ static enum section_state section_of(struct frames *f, uint64_t n)
 	return (enum section_state)(entry & SECTION_STATE_MASK);
 }
 
-struct buddy *frames_bank_of(struct frames *f, uint64_t n)
-{
-	uint64_t entry;
-	struct buddy *b;
-
-	if (n >> MAX_ORDER >= f->n_sections)
-		return NULL;
-	entry = __atomic_load_n(&f->sections[n >> MAX_ORDER], __ATOMIC_RELAXED);
-	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
-	return b && n - b->start < b->end - b->start ? b : NULL;
-}
-
 /* [BT30] */
 int frames_add_memory(struct frames *f, pfn_t start, uint64_t pages)
 {
@@ -347,18 +335,15 @@ void frames_give_block(struct frames *f, uint64_t n, unsigned order)
 /* Neighbours in a stack are mostly of one section, so of one bank: its lock is taken once for all of these. */
 void frames_give_batch(struct frames *f, const uint64_t *pa, unsigned n, enum cache_kind kind)
 {
-	for (unsigned i = 0, end; i < n; i = end) {
+	for (unsigned i = 0; i < n;) {
 		struct buddy *b = frames_bank_of(f, pa[i] >> PAGE_SHIFT);
-		unsigned long irq;
+		unsigned long irq = spin_lock(&b->lock);
 
-		for (end = i + 1; end < n && pa[end] >> PAGE_SHIFT >= b->start && pa[end] >> PAGE_SHIFT < b->end; end++)
-			;
-		irq = spin_lock(&b->lock);
 		if (kind == CACHE_PAGE)
-			buddy_put_batch_locked(b, pa + i, end - i);
+			i += buddy_put_batch_locked(b, pa + i, n - i);
 		else
-			for (unsigned k = i; k < end; k++)
-				buddy_free_locked(b, pa[k] >> PAGE_SHIFT, cache_order(kind));
+			for (; i < n && buddy_has(b, pa[i] >> PAGE_SHIFT); i++)
+				buddy_free_locked(b, pa[i] >> PAGE_SHIFT, cache_order(kind));
 		spin_unlock(&b->lock, irq);
 	}
 }
@@ -435,16 +420,6 @@ noinline int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uin
 	gr_snprintf(what, sizeof(what), "order %u", order);
 	frames_report(f, pa, what, err, &info, caller);
 	return err;
-}
-
-noinline int frames_free_page_slow(uint64_t pa, struct frames *f)
-{
-	return frames_free_slow(f, pa, 0, caller_address());
-}
-
-noinline int frames_free_2m_slow(uint64_t pa, struct frames *f)
-{
-	return frames_free_slow(f, pa, CACHE_BLOCK_ORDER, caller_address());
 }
 
 int frames_free_search(struct frames *f, struct buddy *b, uint64_t n, unsigned order, unsigned long irq)

@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/frames_fast.h"
+#include "mm/frames_judge.h"
 
 _Static_assert(sizeof(struct frames_cpu) <= FRAMES_CPU_BYTES, "a CPU's caches fit in one frame");
 _Static_assert(CACHE_PAGES == 2 * FRAMES_CACHE_BATCH, "a batch in and a batch out leave a batch's room on either side");
@@ -128,18 +129,50 @@ static uint64_t refill(struct frames *f, struct frames_cpu *cpu, enum cache_kind
 }
 
 /*
+ * The entry from which a batch of a full stack of pages goes back. A bank merges 64 neighbours that are a leaf of it at
+ * once; who frees many pages in a row has such in the stack, somewhere: the middle entry says where its leaf would begin and
+ * end. When that is not so, it is the entry behind which the oldest 64 are.
+ */
+static uint64_t *batch_to_give(struct frames_cache *c)
+{
+	uint64_t *middle = &c->word[CACHE_PAGES + 1 - FRAMES_CACHE_BATCH];
+	uint64_t i = *middle >> PAGE_SHIFT & (FRAMES_CACHE_BATCH - 1), leaf = *middle - (i << PAGE_SHIFT);
+	const uint64_t top = (FRAMES_CACHE_BATCH - 1) * PAGE_SIZE;
+	uint64_t *up = middle + i - (FRAMES_CACHE_BATCH - 1), *down = middle - i;
+
+	/* Given back upwards: the last, on top, is the highest. Or downwards. */
+	if (up[0] == leaf + top && up[FRAMES_CACHE_BATCH - 1] == leaf)
+		return up;
+	if (down[0] == leaf && down[FRAMES_CACHE_BATCH - 1] == leaf + top)
+		return down;
+	return middle;
+}
+
+/*
  * All but `keep` of the locked stack's blocks go back: those that came first; those that were in use last stay, and are
  * still in the CPU's data cache. Returns the new level. [PC5] [PV1]
  */
 static uint64_t spill(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level, uint64_t keep)
 {
-	uint64_t count = stack_count(c, level), out = count > keep ? count - keep : 0;
+	uint64_t count = stack_count(c, level), out = count > keep ? count - keep : 0, *from;
 
 	if (!out)
 		return level;
-	frames_give_batch(f, &c->word[c->limit + 1 - out], (unsigned)out, kind);
-	memmove(&c->word[c->limit + 1 - keep], &c->word[level], keep * sizeof(c->word[0]));
+	from = &c->word[c->limit + 1 - out];
+	if (kind == CACHE_PAGE && count == CACHE_PAGES && keep)
+		from = batch_to_give(c);
+	frames_give_batch(f, from, (unsigned)out, kind);
+	memmove(&c->word[level + out], &c->word[level], (size_t)(from - &c->word[level]) * sizeof(from[0]));
 	return level + out;
+}
+
+/* The locked stack has room for one more block: a batch goes out when it is full. Returns the level. */
+static uint64_t make_room(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level)
+{
+	if (level > 1)
+		return level;
+	count_one(&c->drains);
+	return spill(f, c, kind, level, c->limit / 2);
 }
 
 /* [PC1] */
@@ -182,11 +215,7 @@ int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
 	bool kept = stack_lock(c, &level);
 
 	if (kept) {
-		if (level == 1) {
-			level = spill(f, c, kind, level, c->limit / 2);
-			count_one(&c->drains);
-		}
-		level--;
+		level = make_room(f, c, kind, level) - 1;
 		c->word[level] = pa;
 		stack_unlock(c, level);
 	}
@@ -195,6 +224,59 @@ int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
 		frames_give_block(f, pa >> PAGE_SHIFT, cache_order(kind));
 	frames_watch_moved(f);
 	return MM_OK;
+}
+
+/*
+ * Frees the block at pa into the running CPU's stack, which is emptied first when it is full. False, and nothing done: the
+ * stack is closed, or there is something odd about the block.
+ */
+static always_inline bool push_full(struct frames *f, uint64_t pa, enum cache_kind kind)
+{
+	struct frames_cache *c;
+	unsigned long irq;
+	uint64_t level;
+	bool taken = false;
+
+	if (pa & f->address_check || !(shared_load(f->sections, pa >> SECTION_SHIFT) & SECTION_OPEN))
+		return false;
+	irq = arch_irq_save();
+	c = frames_my_cache(f, kind);
+	if (stack_lock(c, &level)) {
+		/* Under the stack's lock, so that nobody finds the block nowhere. */
+		taken = frames_claim(f, pa >> PAGE_SHIFT, cache_order(kind));
+		if (taken) {
+			level = make_room(f, c, kind, level) - 1;
+			c->word[level] = pa;
+		}
+		stack_unlock(c, level);
+	}
+	arch_irq_restore(irq);
+	if (taken)
+		frames_watch_moved(f);
+	return taken;
+}
+
+static always_inline int free_late(struct frames *f, uint64_t pa, enum cache_kind kind, uintptr_t caller)
+{
+	if (likely(push_full(f, pa, kind)))
+		return MM_OK;
+	return frames_free_slow(f, pa, cache_order(kind), caller);
+}
+
+/* [PC2] [PC3] */
+noinline int frames_free_page_slow(uint64_t pa, struct frames *f)
+{
+	return free_late(f, pa, CACHE_PAGE, caller_address());
+}
+
+noinline int frames_free_2m_slow(uint64_t pa, struct frames *f)
+{
+	return free_late(f, pa, CACHE_BLOCK, caller_address());
+}
+
+int frames_free_late(struct frames *f, uint64_t pa, enum cache_kind kind, uintptr_t caller)
+{
+	return free_late(f, pa, kind, caller);
 }
 
 /* ---- draining ---------------------------------------------------------------------------------------------------- */

@@ -89,16 +89,28 @@ int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind);
 
 /*
  * A free of the block of 2^order at pa that is not as simple as it should be: found out, and refused with a line or
- * done. caller: for the line. The other two are for tail calls, whose caller is the one to name.
+ * done. caller: for the line. frames_free_late() is for what a cache takes; the other two are for tail calls, whose caller
+ * is the one to name.
  */
 int frames_free_slow(struct frames *f, uint64_t pa, unsigned order, uintptr_t caller);
+int frames_free_late(struct frames *f, uint64_t pa, enum cache_kind kind, uintptr_t caller);
 int frames_free_page_slow(uint64_t pa, struct frames *f);
 int frames_free_2m_slow(uint64_t pa, struct frames *f);
 
 /* ---- banks (mm/frames.c) ----------------------------------------------------------------------------------------- */
 
 /* The bank of frame n, or NULL. */
-struct buddy *frames_bank_of(struct frames *f, uint64_t n);
+static inline struct buddy *frames_bank_of(const struct frames *f, uint64_t n)
+{
+	uint64_t entry;
+	struct buddy *b;
+
+	if (n >> MAX_ORDER >= f->n_sections)
+		return NULL;
+	entry = shared_load(f->sections, n >> MAX_ORDER);
+	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
+	return b && buddy_has(b, n) ? b : NULL;
+}
 
 /*
  * The banks in the order in which a CPU or request of `node` asks them (FRAMES_ANY_NODE: by limit class and address);

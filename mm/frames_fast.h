@@ -95,7 +95,7 @@ static always_inline uint64_t frames_pop(struct frames *frames, enum cache_kind 
 static always_inline int frames_push_refused(uint64_t pa, struct frames *f, enum cache_kind kind)
 {
 #ifdef NO_TAIL_CALLS
-	return frames_free_slow(f, pa, cache_order(kind), caller_address());
+	return frames_free_late(f, pa, kind, caller_address());
 #else
 	return kind == CACHE_PAGE ? frames_free_page_slow(pa, f) : frames_free_2m_slow(pa, f);
 #endif

@@ -119,4 +119,18 @@ static always_inline void shared_store_two(void *at, uint64_t value)
 	__asm__("stp %x1, %x1, %0" : "=Q"(*(struct two *)at) : "rZ"(value));
 }
 
+static always_inline void shared_store_eight(void *at, uint64_t value)
+{
+	struct eight {
+		exclusive_word_t word[8];
+	};
+
+	__asm__("stp %x2, %x2, [%1]\n\t"
+		"stp %x2, %x2, [%1, #16]\n\t"
+		"stp %x2, %x2, [%1, #32]\n\t"
+		"stp %x2, %x2, [%1, #48]"
+		: "=m"(*(struct eight *)at)
+		: "r"(at), "rZ"(value));
+}
+
 #endif

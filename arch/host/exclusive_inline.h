@@ -88,4 +88,10 @@ static always_inline void shared_store_two(void *at, uint64_t value)
 	__atomic_store_n(word + 1, value, __ATOMIC_RELAXED);
 }
 
+static always_inline void shared_store_eight(void *at, uint64_t value)
+{
+	for (unsigned i = 0; i < 8; i += 2)
+		shared_store_two((exclusive_word_t *)at + i, value);
+}
+
 #endif
