@@ -417,12 +417,12 @@ unsigned buddy_validate_locked(struct buddy *b, uint64_t *cached)
 	if (c.given - c.free != b->used_pages)
 		finding(&c, "bank 0x%llx: %llu frames in use, the counter says %llu\n", (ull)b->start,
 			(ull)(c.given - c.free), (ull)b->used_pages);
+	else if (b->live > b->used_pages)
+		finding(&c, "bank 0x%llx: %llu blocks in use, of %llu frames\n", (ull)b->start, (ull)b->live,
+			(ull)b->used_pages);
 	if (b->used_pages > b->peak_used_pages)
 		finding(&c, "bank 0x%llx: peak of %llu frames is below the %llu in use\n", (ull)b->start,
 			(ull)b->peak_used_pages, (ull)b->used_pages);
-	if (b->live > b->used_pages)
-		finding(&c, "bank 0x%llx: %llu blocks in use, of %llu frames\n", (ull)b->start, (ull)b->live,
-			(ull)b->used_pages);
 	*cached += c.cached;
 	return c.findings;
 }

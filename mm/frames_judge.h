@@ -40,6 +40,9 @@ static always_inline bool frames_claim(struct frames *f, uint64_t n, unsigned or
 static inline void frames_moving(struct frames *f, int delta)
 {
 	__atomic_fetch_add(&f->moving, (unsigned)delta, __ATOMIC_ACQ_REL);
+	/* A store exclusive with release may still be seen after the claims that follow it (Arm ARM B2.3). */
+	if (delta > 0)
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* A claimed block is its owner's again. */

@@ -254,7 +254,7 @@ TEST(B18, "each kind of damage to bitmaps and flags is told by its name")
 	found(&b->used_pages, b->used_pages - 1, 1, "1 frames in use, the counter says 0");
 	found(&b->used_pages, b->used_pages + 1, 2, "is below the 2 in use");
 	found(&b->peak_used_pages, 0, 1, "peak of 0 frames is below the 1 in use");
-	found(&b->frees, b->allocs + 1, 1, "frees of");
+	found(&b->live, b->used_pages + 1, 1, "2 blocks in use, of 1 frames");
 	found(&b->top[MAX_ORDER + 1], 0, 1, "the end mark of the search is gone");
 }
 
