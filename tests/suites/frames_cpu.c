@@ -432,6 +432,33 @@ TEST_ON(TAP_HOST, PC8,
 	host_set_cpu_id(0);
 }
 
+TEST_ON(TAP_HOST, PC8,
+	"numbers that need all ten bits of the table, in every division: only one way to lay them side by side")
+{
+	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
+
+	for (unsigned t = 0; t < 2 * 8 * 7; t++) {
+		unsigned a0 = t % 8, a1 = t / 8 % 7 + 1, wrong = 0;
+		unsigned cores = 1u << a0, clusters = (1u << (a1 - 1)) + 1;
+
+		/* One more than half of what Aff1 could say; Aff2 or Aff3 has the rest of ten bits. */
+		if (a0 + a1 < 2 || a0 + a1 > 9)
+			continue;
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		for (unsigned i = 0; i < CPUS; i++) {
+			keys[i] = 0x80000000 | i % cores | i / cores % clusters << 8 |
+				  (uint64_t)(i / cores / clusters) << (t < 8 * 7 ? 16 : 32);
+			wrong += !online(i);
+		}
+		CHECK_EQ(wrong, 0);
+		if (alone(CPUS) != CPUS)
+			tap_note("%u and %u bits: %u", a0, a1, alone(CPUS));
+		CHECK_EQ(alone(CPUS), CPUS);
+	}
+	host_set_cpu_id(0);
+}
+
 TEST_ON(TAP_HOST, PC7,
 	"all caches together hold at most 1/64 of memory, fewer each as CPUs come, more again as they go")
 {
