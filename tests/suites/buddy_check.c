@@ -258,6 +258,40 @@ TEST(B18, "each kind of damage to bitmaps and flags is told by its name")
 	found(&b->top[MAX_ORDER + 1], 0, 1, "the end mark of the search is gone");
 }
 
+TEST(B18, "what was given of the last frames of a bank is checked wherever it ends")
+{
+	for (uint64_t pages = 0x41; pages <= 0x80; pages++) {
+		struct span bank = { FRAME(GIB(1)), pages };
+		uint64_t *mid;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, 0x41);
+		mid = mid_at(world_bank(&w, 0), bank.start);
+		found(&mid[MID_ANY], mid[MID_ANY] & ~(uint64_t)2, 1, "1 in blocks, but nothing was given");
+		if (pages > 0x41)
+			found(&mid[MID_ALL], mid[MID_ALL] | 2, 1, "1 in blocks, but everything was given");
+	}
+}
+
+TEST(B18, "a bit behind a bank's last section is found, whichever is the last")
+{
+	static const uint64_t sections[] = { 1, 2, 3, 5 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sections); i++) {
+		struct span bank = { FRAME(GIB(4)), sections[i] * SECTION_PAGES };
+		struct buddy *b;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		b = world_bank(&w, 0);
+		for (unsigned order = 0; order <= MAX_ORDER; order += 6) {
+			found(&b->top[order], b->top[order] | bit64(sections[i]), 1,
+			      "bits behind the bank's last section");
+			found(&b->top[order], b->top[order] | bit64(63), 1, "bits behind the bank's last section");
+		}
+	}
+}
+
 TEST(B18, "each kind of damage to the section table is told by its name")
 {
 	struct span bank = { FRAME(GIB(1)), 2 * SECTION_PAGES + 0x40 };
@@ -343,6 +377,24 @@ TEST(B13, "inside a section that was handed out whole no record is believed, wha
 }
 
 #if __STDC_HOSTED__
+
+TEST_ON(TAP_HOST, B25, "a bit behind the last of 62, 63, 65 or 127 sections is found")
+{
+	static const uint64_t sections[] = { 62, 63, 65, 127 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sections); i++) {
+		struct span bank = { FRAME(GIB(4)), sections[i] * SECTION_PAGES };
+		struct buddy *b;
+		uint64_t *word;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		b = world_bank(&w, 0);
+		world_add(&w, bank.start, bank.pages);
+		word = i < 2 ? &b->top[MAX_ORDER] : b->tree + MAX_ORDER * b->tree_words + 1;
+		found(word, *word | bit64(sections[i]), 1, "bits behind the bank's last section");
+		found(word, *word | bit64(63), 1, "bits behind the bank's last section");
+	}
+}
 
 TEST_ON(TAP_HOST, B25, "damage to each word of the tree over sections is found")
 {

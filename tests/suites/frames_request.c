@@ -172,6 +172,12 @@ TEST(FX8, "a node's neighbour in the table is not read for a node behind its end
 	CHECK_EQ(frames_set_distance(&w.f, 5, 0, 10), MM_OK);
 	CHECK_EQ(frames_alloc_request(&w.f, 0, &r, &f), MM_OK);
 	CHECK_EQ(f.n, banks[0].start);
+	/* Nor what stands behind the table, for such a node's own requests. */
+	for (unsigned i = 0; i < 15; i++)
+		CHECK_EQ(frames_alloc(&w.f, 10, 0, TAG_TEST, &f), MM_ENOMEM);
+	r.node = FRAMES_MAX_NODES;
+	CHECK_EQ(frames_alloc_request(&w.f, 0, &r, &f), MM_OK);
+	CHECK_EQ(f.n, banks[1].start);
 }
 
 TEST(FX8, "distances that make no sense are refused")
