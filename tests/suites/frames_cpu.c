@@ -134,6 +134,82 @@ TEST(PC5, "stacks of any size, odd ones too: half comes in, half goes out, and t
 	}
 }
 
+/* Gives frames first + offset[0 .. n) back in this order, through the stack and a drain: these are free, and no others. */
+static void give_back(uint64_t first, const unsigned *offset, unsigned n)
+{
+	static bool gone[256];
+	unsigned wrong = 0;
+
+	memset(gone, 0, sizeof(gone));
+	for (unsigned i = 0; i < n; i++) {
+		gone[offset[i]] = true;
+		wrong += frames_free_page(&w.f, pfn_to_paddr(pfn(first + offset[i]))) != MM_OK;
+	}
+	frames_drain(&w.f);
+	for (unsigned i = 0; i < 256; i++) {
+		struct frame_info info;
+
+		frames_query(&w.f, pfn(first + i), &info);
+		wrong += (info.role == FRAME_FREE) != gone[i];
+	}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	for (unsigned i = 0; i < 256; i++)
+		wrong += gone[i] && frames_take(&w.f, pfn(first + i), 0, TAG_TEST) != MM_OK;
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(stats().free_pages, 64 * 128 - 256);
+}
+
+TEST(PC5,
+     "pages in any order in a stack: neighbours or not, up or down, leaf by leaf or across: these go back, no others")
+{
+	static const unsigned counts[] = { 1,	2,   3,	  4,   5,   31,	 63,  64,  65, 100,
+					   127, 128, 129, 130, 160, 192, 193, 255, 256 },
+			      starts[] = { 0, 1, 3, 32, 63, 64, 127 };
+	struct span bank = { FRAME(GIB(1)), 64 * 128 };
+	uint64_t first = bank.start + 0x400;
+	unsigned offset[256];
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned i = 0; i < 256; i++)
+		CHECK_EQ(frames_take(&w.f, pfn(first + i), 0, TAG_TEST), MM_OK);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	for (unsigned c = 0; c < ARRAY_SIZE(counts); c++)
+		for (unsigned k = 0; k < 2 * ARRAY_SIZE(starts); k++) {
+			unsigned n = counts[c], start = starts[k / 2];
+
+			if (start + n > 256)
+				continue;
+			for (unsigned i = 0; i < n; i++)
+				offset[i] = start + (k % 2 ? i : n - 1 - i);
+			give_back(first, offset, n);
+		}
+	/* Some here and there first, then many in a row: what goes out of a full stack is a leaf of these. */
+	for (unsigned some = 1; some < 128; some++)
+		for (unsigned up = 0; up < 2; up++) {
+			for (unsigned i = 0; i < some / 2; i++)
+				offset[i] = 254 - 2 * i;
+			for (unsigned i = 0; i < 128; i++)
+				offset[some / 2 + i] = up ? i : 127 - i;
+			give_back(first, offset, some / 2 + 128 - some % 3);
+		}
+	/* Of 64 that would be a leaf one is another frame, or two have changed places. */
+	for (unsigned at = 0; at < 4 * 64; at++) {
+		for (unsigned i = 0; i < 64; i++)
+			offset[i] = 64 + (at / 64 % 2 ? i : 63 - i);
+		if (at < 128) {
+			offset[at % 64] = at % 3 ? 128 + at % 64 : 63 - at % 64;
+		} else {
+			unsigned old = offset[at % 64];
+
+			offset[at % 64] = offset[(at * 7 + 1) % 64];
+			offset[(at * 7 + 1) % 64] = old;
+		}
+		give_back(first, offset, 64);
+	}
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
