@@ -210,6 +210,63 @@ TEST(PC5,
 	}
 }
 
+TEST(PC9, "who comes to memory that a CPU has left begins with counters of its own")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
+	static paddr_t pa[200];
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned kind = 0; kind < 2; kind++) {
+		unsigned n = kind ? 12 : 200;
+
+		CHECK_EQ(frames_cpu_online(&w.f, 3, 0, &one_memory), MM_OK);
+		CHECK_EQ(cpu_stats(0).refills + cpu_stats(0).drains + cpu_stats(0).remote_drains, 0);
+		for (unsigned i = 0; i < n; i++)
+			pa[i] = kind ? frames_alloc_2m(&w.f, TAG_TEST) : frames_alloc_page(&w.f, TAG_TEST);
+		for (unsigned i = 0; i < n; i++)
+			CHECK_EQ(kind ? frames_free_2m(&w.f, pa[i]) : frames_free_page(&w.f, pa[i]), MM_OK);
+		CHECK(frames_drain(&w.f) > 0);
+		CHECK(cpu_stats(0).refills > 1 && cpu_stats(0).drains > 0 && cpu_stats(0).remote_drains == 1);
+		CHECK_EQ(frames_cpu_offline(&w.f), MM_OK);
+		CHECK_EQ(frames_cpu_online(&w.f, 4, 1, &one_memory), MM_OK);
+		CHECK_EQ(cpu_stats(0).cpu, 4);
+		CHECK_EQ(cpu_stats(0).node, 1);
+		CHECK_EQ(cpu_stats(0).refills, 0);
+		CHECK_EQ(cpu_stats(0).drains, 0);
+		CHECK_EQ(cpu_stats(0).remote_drains, 0);
+		CHECK_EQ(frames_cpu_offline(&w.f), MM_OK);
+	}
+	world_check(&w);
+}
+
+TEST(B18, "a stack without its end mark is told, whatever else is wrong")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
+	struct frames_cpu *cpu = (void *)&one_memory;
+	struct buddy *b;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	b = world_bank(&w, 0);
+	CHECK_EQ(frames_cpu_online(&w.f, 3, 0, &one_memory), MM_OK);
+	for (unsigned kind = 0; kind < CACHE_KINDS; kind++)
+		for (unsigned more = 0; more < 2; more++) {
+			uint64_t *end = &cpu->cache[kind].word[cpu->cache[kind].limit + 1];
+
+			*end = GIB(1);
+			b->used_pages += more;
+			b->peak_used_pages += more;
+			world_log_begin();
+			CHECK_EQ(frames_validate(&w.f), MM_ECORRUPT);
+			CHECK_EQ(world_log_end(), 1 + more);
+			*end = CACHE_BOTTOM;
+			b->used_pages -= more;
+			b->peak_used_pages -= more;
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+		}
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
