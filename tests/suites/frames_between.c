@@ -533,6 +533,7 @@ static void half_was_had(void)
 	CHECK_EQ(op_err, MM_OK);
 	for (unsigned i = 0; i < n_runs && !op_err; i++) {
 		together += runs[i].pages;
+		CHECK(i == 0 || runs[i].pages <= runs[i - 1].pages);
 		CHECK_EQ(frames_free_exact(&w.f, runs[i].first, runs[i].pages), MM_OK);
 	}
 	CHECK_EQ(together, 0x100);
@@ -550,6 +551,54 @@ TEST_ON(TAP_HOST, FX10, "when another CPU was faster, a range is looked for agai
 	for (unsigned i = 0x80; i < 0x200; i += 0x80)
 		CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + i), 0, TAG_TEST), MM_OK);
 	scene = (typeof(scene)){ nothing, some_ranges, other_takes_an_early_one, half_was_had, .cpu = 1 };
+	CHECK(everywhere(nothing_is_held) > 6);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+/* Another CPU takes a frame of the second run, and gives back what is longer than the first. */
+static void eight_small_ones(void)
+{
+	CHECK_EQ(frames_take(&w.f, pfn(one_bank.start), 7, TAG_USER), MM_OK);
+	for (unsigned i = 0x80; i < 0x180; i += 0x20)
+		CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + i), 0, TAG_USER), MM_OK);
+	CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + 0x180), 7, TAG_USER), MM_OK);
+}
+
+static void three_ranges(void)
+{
+	op_err = frames_alloc_runs(&w.f, 90, 1, &best, runs, 8, &n_runs);
+}
+
+static void other_takes_and_gives(void)
+{
+	other_err = frames_take(&w.f, pfn(one_bank.start + 0xa5), 0, TAG_USER);
+	CHECK_EQ(frames_free(&w.f, pfn(one_bank.start), 7), MM_OK);
+}
+
+static void longest_first(void)
+{
+	uint64_t together = 0;
+
+	CHECK_EQ(op_err, MM_OK);
+	for (unsigned i = 0; i < n_runs && !op_err; i++) {
+		together += runs[i].pages;
+		CHECK(i == 0 || runs[i].pages <= runs[i - 1].pages);
+		CHECK_EQ(frames_free_exact(&w.f, runs[i].first, runs[i].pages), MM_OK);
+	}
+	CHECK_EQ(together, 90);
+	if (!other_err)
+		CHECK_EQ(frames_free(&w.f, pfn(one_bank.start + 0xa5), 0), MM_OK);
+	for (unsigned i = 0x80; i < 0x180; i += 0x20)
+		CHECK_EQ(frames_free(&w.f, pfn(one_bank.start + i), 0), MM_OK);
+	CHECK_EQ(frames_free(&w.f, pfn(one_bank.start + 0x180), 7), MM_OK);
+	CHECK_EQ(free_pages(), all_pages);
+}
+
+TEST_ON(TAP_HOST, FX10, "runs are told the longest first, also when a longer one is found late")
+{
+	WORLD_OR_RETURN(&w, &one_bank, 1);
+	give(&one_bank, 1, false);
+	scene = (typeof(scene)){ eight_small_ones, three_ranges, other_takes_and_gives, longest_first, .cpu = 1 };
 	CHECK(everywhere(nothing_is_held) > 6);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
@@ -577,7 +626,7 @@ static void blow(void)
 
 TEST_ON(TAP_HOST, FX10, "a storm of others who are always faster ends a search in time, with all of it or with nothing")
 {
-	void (*ops[])(void) = { one_range, some_ranges };
+	void (*ops[])(void) = { one_range, some_ranges, some_ranges };
 	unsigned refused = 0;
 
 	WORLD_OR_RETURN(&w, &one_bank, 1);
@@ -588,7 +637,13 @@ TEST_ON(TAP_HOST, FX10, "a storm of others who are always faster ends a search i
 		CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + i), 4, TAG_TEST), MM_OK);
 	CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + 0x108), 3, TAG_TEST), MM_OK);
 	all_pages = free_pages();
-	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(ops); i++) {
+		/* No range is long enough now, and all of them are needed. */
+		if (i == 2) {
+			CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + 0x60), 0, TAG_TEST), MM_OK);
+			CHECK_EQ(frames_take(&w.f, pfn(one_bank.start + 0xa0), 0, TAG_TEST), MM_OK);
+			all_pages -= 2;
+		}
 		for (storm.period = 2; storm.period < 16; storm.period++)
 			for (unsigned k = 0; k < storm.period * storm.period; k++) {
 				storm.take = k % storm.period;
@@ -605,6 +660,7 @@ TEST_ON(TAP_HOST, FX10, "a storm of others who are always faster ends a search i
 				if (storm.taken)
 					CHECK_EQ(frames_free(&w.f, pfn(one_bank.start + 0x20), 0), MM_OK);
 			}
+	}
 	CHECK(refused > 0);
 	CHECK_EQ(free_pages(), all_pages);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);

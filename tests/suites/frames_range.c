@@ -252,6 +252,32 @@ TEST(FX7, "the best that there is: the longest ranges, as few as possible, all o
 	world_check(&w);
 }
 
+TEST(FX7,
+     "short ranges that were seen on the way to one that is long enough stay free; nothing is read behind the runs")
+{
+	struct span bank = { FRAME(GIB(1)), 0x200 };
+	struct frames_request best = { .tag = TAG_TEST, .flags = FRAMES_BEST_EFFORT };
+	static struct frames_run three[3], one[1];
+	unsigned n = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK(world_take(&w, bank.start + 0x1f + i * 0x20, 0, TAG_TEST));
+	CHECK_EQ(frames_alloc_runs(&w.f, 0x40, 1, &best, three, 3, &n), MM_OK);
+	CHECK_EQ(n, 1);
+	CHECK_EQ(three[0].first.n, bank.start + 0x100);
+	CHECK_EQ(stats().free_pages, 0x200 - 8 - 0x40);
+	CHECK_EQ(frames_free_exact(&w.f, three[0].first, 0x40), MM_OK);
+	/* As many ranges as there is room for, and too few frames. */
+	CHECK_EQ(frames_alloc_runs(&w.f, 0x100 + 2 * 0x1f + 1, 1, &best, three, 3, &n), MM_ENOMEM);
+	CHECK_EQ(frames_alloc_runs(&w.f, 0x101, 1, &best, one, 1, &n), MM_ENOMEM);
+	CHECK_EQ(stats().free_pages, 0x200 - 8);
+	CHECK_EQ(frames_alloc_runs(&w.f, 0x100 + 2 * 0x1f, 1, &best, three, 3, &n), MM_OK);
+	CHECK_EQ(n, 3);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
 TEST(FX7, "of more ranges than runs the longest are had, whichever the walk sees last")
 {
 	/* The shortest last, when the runs are all in use; then a longer one. */
