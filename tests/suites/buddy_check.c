@@ -258,6 +258,16 @@ TEST(B18, "each kind of damage to bitmaps and flags is told by its name")
 	found(&b->top[MAX_ORDER + 1], 0, 1, "the end mark of the search is gone");
 }
 
+TEST(B18, "an aligned block that is longer than what is left of the bank is told")
+{
+	struct span bank = { FRAME(GIB(1)), 0x78 };
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK(world_take(&w, bank.start + 0x70, 3, TAG_TEST));
+	found(record(bank.start + 0x70), page_word(1, 4, PAGE_ALLOC, 0), 4, "head of an impossible order 4");
+}
+
 TEST(B18, "what was given of the last frames of a bank is checked wherever it ends")
 {
 	for (uint64_t pages = 0x41; pages <= 0x80; pages++) {

@@ -267,6 +267,31 @@ TEST(B18, "a stack without its end mark is told, whatever else is wrong")
 		}
 }
 
+TEST(PK6, "a leaf that has half a batch is batch enough; of less, the next whole leaf is begun")
+{
+	static uint64_t pa[64];
+
+	for (unsigned have = 0; have <= 64; have++) {
+		struct span bank = { FRAME(GIB(1)), 0x100 };
+		struct buddy *b;
+		unsigned long irq;
+		unsigned got;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		b = world_bank(&w, 0);
+		/* Free are the last `have` frames of the first leaf, and all others. */
+		for (unsigned i = have; i < 64; i++)
+			CHECK_EQ(frames_take(&w.f, pfn(bank.start + 63 - i), 0, TAG_TEST), MM_OK);
+		irq = spin_lock(&b->lock);
+		got = buddy_take_batch_locked(b, pa, 64, page_word(1, 0, PAGE_ALLOC, TAG_TEST));
+		spin_unlock(&b->lock, irq);
+		CHECK_EQ(got, have < 32 ? 64 : have);
+		CHECK_EQ(stats().free_pages, 0xc0 + have - got);
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+	}
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
