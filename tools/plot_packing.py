@@ -69,7 +69,7 @@ def bars(packing, path):
         y = top + t * step
         p.text(left - 12, y + bar + 5, title, "end")
         for i, (suffix, _, fill) in enumerate(BARS):
-            share = packing["frames.packing2m." + trace + suffix]
+            share = packing["packing.2m." + trace + suffix]
             p.rect(left, y + i * bar, share * scale, bar - 2, fill, ' stroke="%s" stroke-width="0.8"' % INK)
             p.text(left + share * scale + 6, y + i * bar + 14, "%.1f" % share)
     p.line(left, top - 6, left, bottom, INK, 1.2)
@@ -91,7 +91,7 @@ def memory(data, packing, path):
     p.text(width + gap / 2 + 20, 26, "Memory after the first trace: a cell for each 2 MiB, by address", "middle")
     for i, (key, name, suffix) in enumerate(names):
         x = 20 + i * (width + gap)
-        p.text(x, 62, "%s: %.1f %% of the free memory whole" % (name, packing["frames.packing2m.fill" + suffix]))
+        p.text(x, 62, "%s: %.1f %% of the free memory whole" % (name, packing["packing.2m.fill" + suffix]))
         # Equal neighbours are one rectangle.
         for row in range(rows):
             cells = data[key][row * columns:(row + 1) * columns]

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs the benchmarks in QEMU and prints every row of table.py beside its target: `make bench`. Builds nothing.
+"""Runs the benchmarks in QEMU and on the host, and prints every row of table.py beside its target: `make bench`. Builds nothing.
 
     run.py [--build build] [--json FILE]      all rows; status 1 when a gated row is worse than its target
     run.py --markdown FILE                    the same, and the tables of docs/benchmarks.md
@@ -10,7 +10,8 @@
     run.py --curves FILE                      the data of the plots (tools/plot_bench.py)
 
 Counts are executed instructions under -icount shift=0, exact and repeatable; a machine that does not end, fails a row, or leaves one
-out fails the run. The JSON is a flat object: row key -> the worse of gcc and clang on neoverse-n1, key.a72 likewise.
+out fails the run. So does a trace of the packing benchmark on which ours is not ahead. The JSON is a flat object: row key -> the worse of
+gcc and clang on neoverse-n1, key.a72 likewise, packing.* as `make packing` writes them.
 """
 import argparse
 import json
@@ -33,6 +34,7 @@ import table  # noqa: E402
 
 ICOUNT = ("-icount", "shift=0,sleep=off")
 RATCHET = os.path.join(HERE, "ratchet.json")
+RECORDED = os.path.join(HERE, "packing", "boot_load.trace")
 # Boot counts grow with the image (relocations, cache lines), and so with every test added: their limits have room.
 BOOT_ROOM = 1.05
 BOOT_STEP = 10000
@@ -108,11 +110,24 @@ def run_storeset(cpu, build):
     return found
 
 
+def run_packing(build):
+    """({key: percent}, whether the program itself finds ours ahead), and packing.json and packing-memory.json of `make packing`."""
+    program = os.path.join(build, "host-gcc", "packing")
+    path = os.path.join(build, "packing.json")
+    argv = [program, "--recorded", RECORDED, "--json", path, "--memory", os.path.join(build, "packing-memory.json")]
+    run = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=3600)
+    if run.returncode not in (0, 1):
+        raise BenchError("packing: status %d\n%s" % (run.returncode, "\n".join(run.stdout.splitlines()[-12:])))
+    with open(path, encoding="utf-8") as file:
+        return json.load(file), run.returncode == 0
+
+
 def measure(build, jobs):
-    """{(toolchain, cpu): {key: figure}}"""
+    """({(toolchain, cpu): {key: figure}}, what run_packing() found)"""
     results = {(t, c): {} for c in table.CPUS for t in table.TOOLCHAINS}
     with ThreadPoolExecutor(jobs) as pool:
         work = []
+        packing = pool.submit(run_packing, build)  # the longest
         for (t, c), out in results.items():
             folder = os.path.join(build, t + "-release")
             for spec in table.MACHINES:
@@ -124,7 +139,7 @@ def measure(build, jobs):
                 out.update(future.result())
             except (BenchError, machine.MachineError, OSError) as e:
                 raise BenchError("%s: %s" % (" ".join(name), e)) from e
-    return results
+        return results, packing.result()
 
 
 # ---- what is shown -------------------------------------------------------------------------------------------------------
@@ -176,6 +191,46 @@ def show(results):
     return missed
 
 
+def judge_packing(figures, trace):
+    """"ok", "MISS" or, when a figure that decides is not there, "MISSING"."""
+    ours, ours_1g, lead = (figures.get(key % trace) for key in ("packing.2m.%s", "packing.1g.%s", "packing.2m.%s.ahead"))
+    if None in (ours, ours_1g, lead):
+        return "MISSING"
+    good = lead >= table.PACKING_LEAD
+    for n, suffix in enumerate(table.PACKING_REFERENCES):
+        theirs, theirs_1g = (figures.get(key % (trace, suffix)) for key in ("packing.2m.%s%s", "packing.1g.%s%s"))
+        if theirs is None or theirs_1g is None:
+            if n == 0:
+                return "MISSING"
+            continue
+        good = good and ours > theirs and ours_1g >= theirs_1g - table.PACKING_EQUAL
+    return "ok" if good else "MISS"
+
+
+PACKING_COLUMNS = [("ours", "2m", ""), ("caches off", "2m", ".uncached"), ("LIFO", "2m", ".lifo"), ("LIFO 4 MiB", "2m", ".lifo10"),
+                   ("least lead", "2m", ".ahead"), ("1 GiB: ours", "1g", ""), ("LIFO", "1g", ".lifo"),
+                   ("2 MiB requests: ours", "requests2m", ""), ("LIFO", "requests2m", ".lifo")]
+
+
+def packing_cells(figures, trace):
+    found = [figures.get("packing.%s.%s%s" % (what, trace, suffix)) for _, what, suffix in PACKING_COLUMNS]
+    return ["-" if value is None else "%.1f" % value if what != "requests2m" else "%.0f" % value
+            for value, (_, what, _) in zip(found, PACKING_COLUMNS)]
+
+
+def show_packing(figures, ahead):
+    """Prints the traces; returns the keys that miss, "packing" when only the program says so."""
+    rows, missed = [["", *(title for title, _, _ in PACKING_COLUMNS), ""]], []
+    for trace, _ in table.PACKING:
+        state = judge_packing(figures, trace)
+        rows.append(["packing.2m." + trace, *packing_cells(figures, trace), state])
+        if state != "ok":
+            missed.append("packing.2m." + trace)
+    print("\nPacking: free memory in whole blocks of 2 MiB, %")
+    columns(rows, left=(0, len(rows[0]) - 1))
+    return missed or ([] if ahead else ["packing"])
+
+
 def others(results):
     """Keys that are no row's."""
     return sorted({key for found in results.values() for key in found} - {row.key for row in table.ROWS})
@@ -190,7 +245,7 @@ def columns(rows, left):
 MARKS = ("<!-- figures: written by `make bench-docs` -->\n", "<!-- end of figures -->\n")
 
 
-def markdown(results):
+def markdown(results, figures):
     """The tables of docs/benchmarks.md."""
     n1, a72 = table.CPUS
     out = []
@@ -202,26 +257,31 @@ def markdown(results):
             state = verdict(row, *found)
             note = {"ok": "", "not gated": " ○"}.get(state, " ●" if "MISS" in state or "above" in state else " –")
             out.append("| " + " | ".join(["`%s`" % row.key, row.what, *(number(f) for f in found), number(row.target) + note, *row.peers]) + " |")
+    out += ["", "### Packing", "", "| row | trace | " + " | ".join(title for title, _, _ in PACKING_COLUMNS) + " |",
+            "| --- | --- |" + " ---: |" * len(PACKING_COLUMNS)]
+    for trace, what in table.PACKING:
+        mark = "" if judge_packing(figures, trace) == "ok" else " ●"
+        out.append("| " + " | ".join(["`packing.2m.%s`%s" % (trace, mark), what, *packing_cells(figures, trace)]) + " |")
     out += ["", "### Also measured", "", "| key | n1 | a72 |", "| --- | ---: | ---: |"]
     for key in others(results):
         out.append("| `%s` | %s | %s |" % (key, number(worse(results, n1, key)), number(worse(results, a72, key))))
     return "\n".join(out) + "\n\n"
 
 
-def write_markdown(path, results):
+def write_markdown(path, results, figures):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     before, rest = text.split(MARKS[0])
     _, after = rest.split(MARKS[1])
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + MARKS[0] + markdown(results) + MARKS[1] + after)
+        file.write(before + MARKS[0] + markdown(results, figures) + MARKS[1] + after)
 
 
-def flat(results):
+def flat(results, figures):
     """What bench.json holds."""
     n1, a72 = table.CPUS
     keys = sorted({k for found in results.values() for k in found})
-    out = {}
+    out = dict(sorted(figures.items()))
     for key in keys:
         for cpu, suffix in ((n1, ""), (a72, ".a72")):
             value = worse(results, cpu, key)
@@ -344,19 +404,19 @@ def main():
         if options.curves:
             curves(options.build, options.curves)
             return 0
-        results = measure(options.build, options.jobs)
+        results, (packing, ahead) = measure(options.build, options.jobs)
     except (BenchError, machine.MachineError) as e:
         for line in str(e).splitlines():
             print(("# " if options.ratchet else "") + line)
         if options.ratchet:
             print("Bail out! a benchmark cannot be measured")
         return 1
-    missed = show(results)
+    missed = show(results) + show_packing(packing, ahead)
     with open(options.json or os.path.join(options.build, "bench.json"), "w", encoding="utf-8") as file:
-        json.dump(flat(results), file, indent="\t")
+        json.dump(flat(results, packing), file, indent="\t")
         file.write("\n")
     if options.markdown:
-        write_markdown(options.markdown, results)
+        write_markdown(options.markdown, results, packing)
     print("\nworse than the target: %s" % ", ".join(missed) if missed else "\nevery gated row is within its target")
     return 1 if missed else 0
 

@@ -31,8 +31,33 @@ def missed(**changes):
         return run.show(results(**changes))
 
 
+def packing(**changes):
+    """Ours 10 points above both references in whole 2 MiB, level with them in whole 1 GiB, but for TRACE__WHAT[__SUFFIX]=value."""
+    out = {}
+    for trace, _ in table.PACKING:
+        for what, ours in (("2m", 60), ("1g", 20)):
+            out["packing.%s.%s" % (what, trace)] = ours
+            for suffix in table.PACKING_REFERENCES:
+                out["packing.%s.%s%s" % (what, trace, suffix)] = ours - 10 * (what == "2m")
+        out["packing.2m.%s.ahead" % trace] = 10
+    for name, value in changes.items():
+        trace, what, *suffix = name.split("__")
+        out["packing.%s.%s%s" % (what, trace, "".join("." + word for word in suffix))] = value
+    return {key: value for key, value in out.items() if value is not None}
+
+
+def packing_missed(ahead=True, **changes):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return run.show_packing(packing(**changes), ahead)
+
+
 def flat(**changes):
-    return run.flat(results(**changes))
+    return run.flat(results(**changes), packing())
+
+
+def keys_without(found):
+    """Rows of the table of which bench.json has no figure."""
+    return {row.key for row in table.ROWS} - set(found)
 
 
 COUNTS = {t: {"frames.pair0": 60, "pt.map4k": 3, "boot.1g": 500000} for t in table.TOOLCHAINS}
@@ -60,6 +85,25 @@ CASES = [
     ("the file holds the worse compiler", flat(frames_pair0__gcc__n1=70, frames_pair0__clang__n1=50)["frames.pair0"] == 70),
     ("the file holds cortex-a72 beside it", flat(frames_pair0__clang__a72=71)["frames.pair0.a72"] == 71),
     ("the file leaves out what one compiler did not measure", "heap.pair64" not in flat(heap_pair64__gcc__n1=None)),
+    ("the file holds every row, and cortex-a72 beside it", not keys_without(flat()) and
+     all(row.key + ".a72" in flat() for row in table.ROWS)),
+    ("the file is flat: keys to numbers", all(isinstance(value, (int, float)) for value in flat().values())),
+    ("the file holds ours and the reference of every trace", all(
+        "packing.2m." + trace + suffix in flat() for trace, _ in table.PACKING for suffix in ("", *table.PACKING_REFERENCES))),
+    ("traces on which ours is ahead pass", packing_missed() == []),
+    ("level with the reference is a miss", packing_missed(fill__2m=50) == ["packing.2m.fill"]),
+    ("below the smaller LIFO buddy alone is a miss", packing_missed(spaces__2m__lifo10=61) == ["packing.2m.spaces"]),
+    ("level with it on the recorded trace is a miss", packing_missed(recorded__2m__lifo=60) == ["packing.2m.recorded"]),
+    ("one seed on which the lead is small is a miss", packing_missed(long_lived__2m__ahead=0.4) == ["packing.2m.long_lived"]),
+    ("fewer whole GiB are a miss", packing_missed(fill__1g=19.8) == ["packing.2m.fill"]),
+    ("a tenth of a point of them is none", packing_missed(fill__1g=19.9) == []),
+    ("a trace without its reference is a miss", packing_missed(fill__2m__lifo=None) == ["packing.2m.fill"]),
+    ("a trace that was not played is a miss", packing_missed(recorded__2m=None) == ["packing.2m.recorded"]),
+    ("a reference that cannot play a trace is none", packing_missed(recorded__2m__lifo10=None, recorded__1g__lifo10=None) == []),
+    ("what the program alone finds is a miss", packing_missed(ahead=False) == ["packing"]),
+    ("the page has a line for each row and trace", all(
+        "| `%s`" % key in run.markdown(results(), packing())
+        for key in [row.key for row in table.ROWS] + ["packing.2m." + trace for trace, _ in table.PACKING])),
     ("every gated key is a row", table.GATED <= {row.key for row in table.ROWS}),
     ("every key of the ratchet is a gated row", set(table.RATCHET) <= {row.key for row in table.ROWS if row.gated}),
     ("no row stands twice", len({row.key for row in table.ROWS}) == len(table.ROWS)),

@@ -76,6 +76,18 @@ ROWS = [
     Row("boot.ram_percent_8g", "RAM taken at boot, 8 GiB, %", 0.25, "2.57", "2.57"),
 ]
 
+# The traces of `make packing`, in percent of the free memory. Gated: packing.2m.TRACE stands above each reference, and with every seed by
+# PACKING_LEAD points at least (packing.2m.TRACE.ahead); packing.1g.TRACE does not stand below one by more than PACKING_EQUAL.
+PACKING = [
+    ("fill", "90 % filled, a random half freed, then in use"),
+    ("long_lived", "long-lived among short-lived"),
+    ("spaces", "page tables, stacks and slabs of address spaces"),
+    ("recorded", "a recorded boot and load of the kernel"),
+]
+PACKING_REFERENCES = (".lifo", ".lifo10")  # the first plays every trace, the other those that it can
+PACKING_LEAD = 0.5
+PACKING_EQUAL = 0.1
+
 MIB = 1 << 20
 GIB = 1 << 30
 

@@ -277,17 +277,17 @@ static void print_json_row(FILE *out, const struct row *row, const char **comma)
 
 		if (row->absent[i])
 			continue;
-		fprintf(out, "%s\n  \"frames.packing2m.%s%s\": %.2f", *comma, row->name, suffix, f->whole_2m);
+		fprintf(out, "%s\n  \"packing.2m.%s%s\": %.2f", *comma, row->name, suffix, f->whole_2m);
 		*comma = ",";
-		fprintf(out, ",\n  \"frames.packing1g.%s%s\": %.2f", row->name, suffix, f->whole_1g);
-		fprintf(out, ",\n  \"frames.packing_requests2m.%s%s\": %.1f", row->name, suffix, f->requests_2m);
-		fprintf(out, ",\n  \"frames.packing_largest_mib.%s%s\": %.1f", row->name, suffix, f->largest);
+		fprintf(out, ",\n  \"packing.1g.%s%s\": %.2f", row->name, suffix, f->whole_1g);
+		fprintf(out, ",\n  \"packing.requests2m.%s%s\": %.1f", row->name, suffix, f->requests_2m);
+		fprintf(out, ",\n  \"packing.largest_mib.%s%s\": %.1f", row->name, suffix, f->largest);
 		if (row->has_after)
-			fprintf(out, ",\n  \"frames.packing2m.%s_half%s\": %.2f", row->name, suffix, f->after_2m);
+			fprintf(out, ",\n  \"packing.2m.%s_half%s\": %.2f", row->name, suffix, f->after_2m);
 	}
-	fprintf(out, ",\n  \"frames.packing2m.%s.undrained\": %.2f", row->name, row->mean[SHIPPED].undrained_2m);
-	fprintf(out, ",\n  \"frames.packing1g.%s.undrained\": %.2f", row->name, row->mean[SHIPPED].undrained_1g);
-	fprintf(out, ",\n  \"frames.packing2m.%s.ahead\": %.2f", row->name, row->worst);
+	fprintf(out, ",\n  \"packing.2m.%s.undrained\": %.2f", row->name, row->mean[SHIPPED].undrained_2m);
+	fprintf(out, ",\n  \"packing.1g.%s.undrained\": %.2f", row->name, row->mean[SHIPPED].undrained_1g);
+	fprintf(out, ",\n  \"packing.2m.%s.ahead\": %.2f", row->name, row->worst);
 }
 
 /* ---- files and words --------------------------------------------------------------------------------------------- */
