@@ -292,6 +292,43 @@ TEST(PK6, "a leaf that has half a batch is batch enough; of less, the next whole
 	}
 }
 
+TEST(PC5,
+     "64 neighbours that are a leaf go out of a full stack together, as one block, wherever in its middle they lie")
+{
+	struct span bank = { FRAME(GIB(1)), 64 * 128 };
+	uint64_t leaf = bank.start + 0x400;
+
+	/* `below` single pages came before them, the rest of 128 after them; then one more. */
+	for (unsigned below = 1; below < 64; below++)
+		for (unsigned up = 0; up < 2; up++) {
+			unsigned wrong = 0;
+			struct frame_info info;
+
+			WORLD_OR_RETURN(&w, &bank, 1);
+			world_add(&w, bank.start, bank.pages);
+			for (unsigned i = 0; i < 65; i++)
+				wrong += frames_take(&w.f, pfn(leaf + 0x100 + 2 * i), 0, TAG_TEST) != MM_OK;
+			for (unsigned i = 0; i < 64; i++)
+				wrong += frames_take(&w.f, pfn(leaf + i), 0, TAG_TEST) != MM_OK;
+			CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+			for (unsigned i = 0; i < below; i++)
+				wrong += frames_free(&w.f, pfn(leaf + 0x100 + 2 * i), 0) != MM_OK;
+			for (unsigned i = 0; i < 64; i++)
+				wrong += frames_free(&w.f, pfn(leaf + (up ? i : 63 - i)), 0) != MM_OK;
+			for (unsigned i = below; i < 65; i++)
+				wrong += frames_free(&w.f, pfn(leaf + 0x100 + 2 * i), 0) != MM_OK;
+			CHECK_EQ(cpu_stats(0).drains, 1);
+			CHECK_EQ(cpu_stats(0).pages, 65);
+			frames_query(&w.f, pfn(leaf), &info);
+			wrong += info.role != FRAME_FREE || info.cached || info.order < 6;
+			/* The others are there as they came, the last on top. */
+			for (unsigned i = 65; i-- > 0;)
+				wrong += frames_alloc_page(&w.f, TAG_TEST).v >> PAGE_SHIFT != leaf + 0x100 + 2 * i;
+			CHECK_EQ(wrong, 0);
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+		}
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
@@ -654,6 +691,29 @@ TEST_ON(TAP_HOST, PC7,
 	CHECK_EQ(wrong, 0);
 	CHECK_EQ(cpu_stats(0).page_limit, 128);
 	world_check(&w);
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC7, "with room for two blocks of 2 MiB a CPU keeps them, by whichever call; with room for one, none")
+{
+	struct span bank = { FRAME(GIB(4)), SECTION_PAGES };
+	pfn_t f;
+
+	for (unsigned n = 2; n < 6; n++) {
+		unsigned room = (4096 / n - 128) / 512;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		for (unsigned i = 0; i < n; i++) {
+			keys[i] = i;
+			CHECK(online(i));
+		}
+		CHECK_EQ(cpu_stats(0).block_limit, room < 2 ? 0 : room);
+		CHECK_EQ(frames_alloc(&w.f, 9, 0, TAG_TEST, &f), MM_OK);
+		CHECK_EQ(frames_free(&w.f, f, 9), MM_OK);
+		CHECK_EQ(stats().cached_pages, room < 2 ? 0 : (room + 1) / 2 * 512);
+		world_check(&w);
+	}
 	host_set_cpu_id(0);
 }
 
