@@ -1081,4 +1081,46 @@ TEST_ON(TAP_HOST, FW2, "two cross both marks, one anywhere between the other's s
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
 
+/* One block comes and goes, the bank's last one each time; a watcher comes in between. */
+static void nobody_watches(void)
+{
+	CHECK_EQ(frames_watch(&w.f, 0, 0, NULL, NULL), MM_OK);
+	told_low = told_high = 0;
+}
+
+static void comes_and_goes_twice(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		pfn_t f = { 0 };
+
+		CHECK_EQ(frames_alloc(&w.f, 3, 0, TAG_TEST, &f), MM_OK);
+		CHECK_EQ(f.n, one_bank.start);
+		CHECK_EQ(frames_free(&w.f, f, 3), MM_OK);
+	}
+}
+
+static void other_watches(void)
+{
+	CHECK_EQ(frames_watch(&w.f, 0x1fc, 0x1ff, told, NULL), MM_OK);
+}
+
+/* Low is told for each time that it is had after the watcher has come. */
+static void told_as_it_was(void)
+{
+	CHECK(told_low <= 2);
+	CHECK_EQ(told_high, told_low);
+	CHECK_EQ(free_pages(), all_pages);
+}
+
+TEST_ON(TAP_HOST, FW3, "a watcher that comes between any two steps of others is told what they do from then on")
+{
+	WORLD_OR_RETURN(&w, &one_bank, 1);
+	give(&one_bank, 1, false);
+	scene = (typeof(scene)){ nobody_watches, comes_and_goes_twice, other_watches, told_as_it_was, .cpu = 1 };
+	CHECK(everywhere(nothing_is_held) > 8);
+	scene.cpu = 0;
+	CHECK(everywhere(interrupts_are_on) > 8);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
 #endif
