@@ -329,6 +329,30 @@ TEST(PC5,
 		}
 }
 
+TEST(PC5, "neighbours in a stack that are of two banks go back each to its own")
+{
+	struct span banks[] = { { FRAME(GIB(2)) - 0x1000, 0x1000 }, { FRAME(GIB(2)), 0x1000 } };
+
+	for (unsigned below = 0; below <= 70; below++)
+		for (unsigned up = 0; up < 2; up++) {
+			unsigned wrong = 0, n = below + (below % 3 ? 64 - below % 64 : 5);
+			uint64_t first = FRAME(GIB(2)) - below;
+
+			WORLD_OR_RETURN(&w, banks, 2);
+			world_add(&w, banks[0].start, banks[0].pages);
+			world_add(&w, banks[1].start, banks[1].pages);
+			for (unsigned i = 0; i < n; i++)
+				wrong += frames_take(&w.f, pfn(first + i), 0, TAG_TEST) != MM_OK;
+			CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+			for (unsigned i = 0; i < n; i++)
+				wrong += frames_free(&w.f, pfn(first + (up ? i : n - 1 - i)), 0) != MM_OK;
+			CHECK_EQ(frames_drain(&w.f), n);
+			CHECK_EQ(wrong, 0);
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+			CHECK_EQ(stats().free_blocks[12], 2);
+		}
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
