@@ -257,7 +257,7 @@ def markdown(results, figures):
             state = verdict(row, *found)
             note = {"ok": "", "not gated": " ○"}.get(state, " ●" if "MISS" in state or "above" in state else " –")
             out.append("| " + " | ".join(["`%s`" % row.key, row.what, *(number(f) for f in found), number(row.target) + note, *row.peers]) + " |")
-    out += ["", "### Packing", "", "| row | trace | " + " | ".join(title for title, _, _ in PACKING_COLUMNS) + " |",
+    out += ["", "### Free memory in whole 2 MiB", "", "| row | trace | " + " | ".join(title for title, _, _ in PACKING_COLUMNS) + " |",
             "| --- | --- |" + " ---: |" * len(PACKING_COLUMNS)]
     for trace, what in table.PACKING:
         mark = "" if judge_packing(figures, trace) == "ok" else " ●"
