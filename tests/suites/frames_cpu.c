@@ -353,6 +353,34 @@ TEST(PC5, "neighbours in a stack that are of two banks go back each to its own")
 		}
 }
 
+TEST(PC5, "what goes back from a stack keeps its last owner, merged or not")
+{
+	struct span bank = { FRAME(GIB(1)), 64 * 128 };
+	unsigned wrong = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	for (unsigned tag = 1; tag < 256; tag *= 2)
+		for (unsigned step = 1; step < 4; step++) {
+			for (unsigned i = 0; i < 12; i++)
+				wrong += frames_take(&w.f, pfn(bank.start + i), 0, (enum page_tag)tag) != MM_OK;
+			for (unsigned i = 0; i < 12; i += step)
+				wrong += frames_free(&w.f, pfn(bank.start + i), 0) != MM_OK;
+			frames_drain(&w.f);
+			for (unsigned i = 0; i < 12; i += step) {
+				struct frame_info info;
+
+				frames_query(&w.f, pfn(bank.start + i), &info);
+				wrong += info.role != FRAME_FREE || info.tag != tag;
+			}
+			for (unsigned i = 0; i < 12; i++)
+				wrong += i % step && frames_free(&w.f, pfn(bank.start + i), 0) != MM_OK;
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+		}
+	CHECK_EQ(wrong, 0);
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
