@@ -166,17 +166,69 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 
 /* ---- giving back ------------------------------------------------------------------------------------------------- */
 
-/* One frame: mostly a bit in its leaf. */
+/* The leaf at frame n has got its first free block of `order`, or lost its last: tells those above. */
+static noinline void leaf_gained(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
+{
+	const struct spot at = spot_of(b, n, 0);
+
+	gained(b, &at, order, 0, b->depth == 1);
+}
+
+static noinline void leaf_lost(struct buddy *b, uint64_t n, unsigned order) REQUIRES(b->lock)
+{
+	const struct spot at = spot_of(b, n, 0);
+
+	lost(b, &at, order, 0, b->depth == 1);
+}
+
+/*
+ * One frame: mostly a bit in its leaf, or in half of all cases its buddy's, and so on. What buddy_put_back_locked() does for
+ * a block of order 0, without what that finds out for the orders above the leaf.
+ */
 static always_inline void put_frame(struct buddy *b, uint64_t n) REQUIRES(b->lock)
 {
-	uint64_t *leaf = leaf_at(b, n), old = leaf[0], tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
+	const uint64_t record = page_word(0, 0, PAGE_FREE, 0) | (record_load(b, n) & PAGE_WORD_TAG_MASK);
+	uint64_t *leaf = leaf_at(b, n), old = leaf[0], word;
+	unsigned bit; /* of the block in word 1 */
 
-	if (old & bit64(n ^ 1) || !old) {
-		buddy_put_back_locked(b, n, 0, tag);
+	if (!(old & bit64(n ^ 1))) {
+		leaf[0] = old | bit64(n);
+		record_store(b, n, record);
+		if (unlikely(!old))
+			leaf_gained(b, n, 0);
 		return;
 	}
-	leaf[0] = old | bit64(n);
-	record_store(b, n, page_word(0, 0, PAGE_FREE, 0) | tag);
+	old &= ~bit64(n ^ 1);
+	leaf[0] = old;
+	if (unlikely(!old))
+		leaf_lost(b, n, 0);
+	record_store(b, n | 1, 0);
+	n &= ~(uint64_t)1;
+	bit = ((unsigned)n & 63) >> 1;
+	word = leaf[1];
+	/* Written out for each order: the masks are immediates then. */
+#define MERGE(k)                                                                       \
+	if (!(word & bit64(bit ^ 1))) {                                                \
+		leaf[1] = word | bit64(bit);                                           \
+		record_store(b, n, record + ((uint64_t)(k) << PAGE_WORD_ORDER_SHIFT)); \
+		if (!(word & leaf_field[k]))                                           \
+			leaf_gained(b, n, k);                                          \
+		return;                                                                \
+	}                                                                              \
+	word &= ~bit64(bit ^ 1);                                                       \
+	if (!(word & leaf_field[k]))                                                   \
+		leaf_lost(b, n, k);                                                    \
+	record_store(b, n | (uint64_t)1 << (k), 0);                                    \
+	n &= ~((uint64_t)1 << (k));                                                    \
+	bit = 32 + (bit >> 1)
+	MERGE(1);
+	MERGE(2);
+	MERGE(3);
+	MERGE(4);
+	MERGE(5);
+#undef MERGE
+	leaf[1] = word;
+	buddy_put_back_locked(b, n, LEAF_ORDER, record & PAGE_WORD_TAG_MASK);
 }
 
 /* The records of the block's frames. */
@@ -241,36 +293,40 @@ static always_inline unsigned run_of(const uint64_t *pa, unsigned n, uint64_t st
 	return run;
 }
 
+/* p[0] and p[1] are neighbours: gives back these and those that continue them. Returns how many. */
+static noinline unsigned put_run(struct buddy *b, const uint64_t *p, uint64_t left, uint64_t step) REQUIRES(b->lock)
+{
+	unsigned run = left >= LEAF_FRAMES && neighbours(p) ? LEAF_FRAMES : run_of(p, (unsigned)left, step);
+	uint64_t first = (step == PAGE_SIZE ? p[0] : p[run - 1]) >> PAGE_SHIFT;
+
+	/* Over the border between two banks: one by one, until the border. */
+	if (unlikely(first < b->start || first + run > b->end)) {
+		put_frame(b, p[0] >> PAGE_SHIFT);
+		return 1;
+	}
+	if (run == LEAF_FRAMES && first % LEAF_FRAMES == 0)
+		put_leaf(b, first);
+	else
+		put_frames(b, first, first + run);
+	return run;
+}
+
 /* Stacks are full of neighbours: pages that were taken one after the other, and given back so or the other way round. */
 unsigned buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n)
 {
-	unsigned done = 0, run;
+	const uint64_t start = b->start, pages = b->end - start, *p = pa, *end = pa + n;
+	unsigned done;
 
 	buddy_settle_locked(b);
-	for (; done < n && buddy_has(b, pa[done] >> PAGE_SHIFT); done += run) {
-		const uint64_t *p = pa + done;
-		uint64_t first = p[0] >> PAGE_SHIFT, left = n - done;
+	while (p < end && (p[0] >> PAGE_SHIFT) - start < pages) {
+		uint64_t step = p + 1 < end ? p[1] - p[0] : 0;
 
-		run = 1;
-		if (left > 1 && p[1] == p[0] - PAGE_SIZE) {
-			run = left >= LEAF_FRAMES && neighbours(p) ? LEAF_FRAMES
-								   : run_of(p, (unsigned)left, -PAGE_SIZE);
-			first -= run - 1;
-		} else if (left > 1 && p[1] == p[0] + PAGE_SIZE) {
-			run = left >= LEAF_FRAMES && neighbours(p) ? LEAF_FRAMES : run_of(p, (unsigned)left, PAGE_SIZE);
-		}
-		/* Over the border between two banks: one by one, until the border. */
-		if (unlikely(first < b->start || first + run > b->end)) {
-			run = 1;
-			first = p[0] >> PAGE_SHIFT;
-		}
-		if (run == LEAF_FRAMES && first % LEAF_FRAMES == 0)
-			put_leaf(b, first);
-		else if (run > 1)
-			put_frames(b, first, first + run);
+		if (step == PAGE_SIZE || step == -PAGE_SIZE)
+			p += put_run(b, p, (uint64_t)(end - p), step);
 		else
-			put_frame(b, first);
+			put_frame(b, *p++ >> PAGE_SHIFT);
 	}
+	done = (unsigned)(p - pa);
 	b->live -= done;
 	b->used_pages -= done;
 	b->frees += done;

@@ -149,30 +149,28 @@ static uint64_t *batch_to_give(struct frames_cache *c)
 }
 
 /*
- * All but `keep` of the locked stack's blocks go back: those that came first; those that were in use last stay, and are
- * still in the CPU's data cache. Returns the new level. [PC5] [PV1]
+ * The locked stack has room for one more block: half of it goes back when it is full. Those that came first; those that were
+ * in use last stay, and are still in the CPU's data cache. Returns the level. [PC5] [PV1]
  */
-static uint64_t spill(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level, uint64_t keep)
-{
-	uint64_t count = stack_count(c, level), out = count > keep ? count - keep : 0, *from;
-
-	if (!out)
-		return level;
-	from = &c->word[c->limit + 1 - out];
-	if (kind == CACHE_PAGE && count == CACHE_PAGES && keep)
-		from = batch_to_give(c);
-	frames_give_batch(f, from, (unsigned)out, kind);
-	memmove(&c->word[level + out], &c->word[level], (size_t)(from - &c->word[level]) * sizeof(from[0]));
-	return level + out;
-}
-
-/* The locked stack has room for one more block: a batch goes out when it is full. Returns the level. */
 static uint64_t make_room(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level)
 {
+	uint64_t keep = c->limit / 2, out = c->limit - keep, *from = &c->word[keep + 1];
+
 	if (level > 1)
 		return level;
+	if (kind == CACHE_PAGE && likely(c->limit == CACHE_PAGES))
+		from = batch_to_give(c);
+	frames_give_batch(f, from, (unsigned)out, kind);
+	memmove(&c->word[1 + out], &c->word[1], (size_t)(from - &c->word[1]) * sizeof(from[0]));
 	count_one(&c->drains);
-	return spill(f, c, kind, level, c->limit / 2);
+	return 1 + out;
+}
+
+/* All of the locked stack goes back. Returns the level. [PV1] */
+static uint64_t give_all(struct frames *f, struct frames_cache *c, enum cache_kind kind, uint64_t level)
+{
+	frames_give_batch(f, &c->word[level], (unsigned)stack_count(c, level), kind);
+	return c->limit + 1;
 }
 
 /* [PC1] */
@@ -296,7 +294,7 @@ static uint64_t drain_cpu(struct frames *f, struct frames_cpu *cpu)
 			frames += count << cache_order(kind);
 			if (count)
 				count_one(&c->remote_drains);
-			stack_unlock(c, spill(f, c, kind, level, 0));
+			stack_unlock(c, give_all(f, c, kind, level));
 		}
 		arch_irq_restore(irq);
 	}
@@ -470,7 +468,7 @@ static void resize(struct frames *f, struct frames_cpu *cpu, enum cache_kind kin
 	if (stack_limit(c) != limit) {
 		/* A closed one is nobody's until its level says otherwise. */
 		if (stack_lock(c, &level))
-			spill(f, c, kind, level, 0);
+			give_all(f, c, kind, level);
 		stack_unlock(c, stack_resize(c, limit));
 	}
 	arch_irq_restore(irq);
