@@ -168,9 +168,12 @@ static inline void buddy_settle_locked(struct buddy *b) REQUIRES(b->lock)
  * Batches of single frames, for caches in front of the bank. buddy_take_batch_locked(): up to `want` (<= 64) frames, each
  * with `record` as its record; their addresses go to pa[]. Returns how many. The lowest leaf that is free in part is
  * emptied, its smallest blocks first, and so on; when there is none, the lowest of the smallest larger blocks is begun.
+ * buddy_take_leaf_locked(): 64 neighbours, out of the lowest of the smallest blocks that have as many; 0: there is none. When
+ * they are given back, in one batch and before anything else happens in the bank, they wait as the last block does.
  * buddy_put_batch_locked(): gives frames back, as frees would, until the first that is not of this bank (pa[0] is); their
  * records are page heads of order 0, whatever their state. Returns how many of the n that were.
  */
+unsigned buddy_take_leaf_locked(struct buddy *b, uint64_t *pa, uint64_t record) REQUIRES(b->lock);
 unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock);
 unsigned buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n) REQUIRES(b->lock);
 

@@ -39,7 +39,21 @@ static uint64_t lowest_leaf(struct buddy *b) REQUIRES(b->lock)
 	return n + ((uint64_t)lowest_bit(leaves) << LEAF_ORDER);
 }
 
-/* The first n frames of the block are taken, each a block of its own. Four at a time: the price of a batch is here. */
+/* Eight frames from address a on are taken, each a block of its own: their records at `to`. */
+static always_inline void take_eight(page_word_t *to, uint64_t a, uint64_t *pa, uint64_t record)
+{
+	shared_store_eight(to, record);
+	pa[0] = a;
+	pa[1] = a + PAGE_SIZE;
+	pa[2] = a + 2 * PAGE_SIZE;
+	pa[3] = a + 3 * PAGE_SIZE;
+	pa[4] = a + 4 * PAGE_SIZE;
+	pa[5] = a + 5 * PAGE_SIZE;
+	pa[6] = a + 6 * PAGE_SIZE;
+	pa[7] = a + 7 * PAGE_SIZE;
+}
+
+/* The first n frames of the block are taken, each a block of its own. The price of a batch is here. */
 static always_inline unsigned take_frames(struct buddy *b, uint64_t first, unsigned n, uint64_t *pa, uint64_t record)
 	REQUIRES(b->lock)
 {
@@ -47,15 +61,8 @@ static always_inline unsigned take_frames(struct buddy *b, uint64_t first, unsig
 	uint64_t a = first << PAGE_SHIFT;
 	unsigned i = 0;
 
-	for (; i + 4 <= n; i += 4) {
-		shared_store_two(to + i, record);
-		shared_store_two(to + i + 2, record);
-		pa[i] = a;
-		pa[i + 1] = a + PAGE_SIZE;
-		pa[i + 2] = a + 2 * PAGE_SIZE;
-		pa[i + 3] = a + 3 * PAGE_SIZE;
-		a += 4 * PAGE_SIZE;
-	}
+	for (; i + 8 <= n; i += 8, a += 8 * PAGE_SIZE)
+		take_eight(to + i, a, pa + i, record);
 	for (; i < n; i++, a += PAGE_SIZE) {
 		record_store(b, first + i, record);
 		pa[i] = a;
@@ -162,6 +169,36 @@ unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, u
 	b->peak_used_pages = max_u64(b->peak_used_pages, b->used_pages);
 	b->live += got;
 	return got;
+}
+
+/* [PK7] */
+unsigned buddy_take_leaf_locked(struct buddy *b, uint64_t *pa, uint64_t record)
+{
+	uint64_t last = b->last, n, a;
+	page_word_t *to;
+
+	if (likely(last & LAST_BACK) && likely((last & LAST_MASK) == (LEAF_ORDER | LAST_BACK))) {
+		n = last >> LAST_SHIFT;
+		b->live += LEAF_FRAMES - 1;
+	} else {
+		buddy_settle_locked(b);
+		n = buddy_carve_locked(b, LEAF_ORDER);
+		if (n == BUDDY_NONE)
+			return 0;
+		b->live += LEAF_FRAMES;
+		b->used_pages += LEAF_FRAMES;
+		b->peak_used_pages = max_u64(b->peak_used_pages, b->used_pages);
+	}
+	b->last = b->reserve_pages ? LAST_NONE : n << LAST_SHIFT | LEAF_ORDER;
+	to = record_at(b, n);
+	a = n << PAGE_SHIFT;
+	for (unsigned i = 0; i < LEAF_FRAMES; i += 32, a += 32 * PAGE_SIZE) {
+		take_eight(to + i, a, pa + i, record);
+		take_eight(to + i + 8, a + 8 * PAGE_SIZE, pa + i + 8, record);
+		take_eight(to + i + 16, a + 16 * PAGE_SIZE, pa + i + 16, record);
+		take_eight(to + i + 24, a + 24 * PAGE_SIZE, pa + i + 24, record);
+	}
+	return LEAF_FRAMES;
 }
 
 /* ---- giving back ------------------------------------------------------------------------------------------------- */
@@ -311,13 +348,36 @@ static noinline unsigned put_run(struct buddy *b, const uint64_t *p, uint64_t le
 	return run;
 }
 
+/*
+ * When the batch is the leaf that buddy_take_leaf_locked() handed out last: it waits as a block of its order does, and is as
+ * one from now on. False: it is something else. [PK7]
+ */
+static noinline bool put_last_leaf(struct buddy *b, const uint64_t *pa) REQUIRES(b->lock)
+{
+	uint64_t n = b->last >> LAST_SHIFT, tag;
+
+	if ((b->last & LAST_MASK) != LEAF_ORDER || (pa[0] & pa[LEAF_FRAMES - 1]) >> PAGE_SHIFT != n || !neighbours(pa))
+		return false;
+	tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
+	clear_records(b, n, LEAF_ORDER);
+	record_store(b, n, page_word(1, LEAF_ORDER, PAGE_CACHED, 0) | tag);
+	b->last |= LAST_BACK;
+	b->live -= LEAF_FRAMES - 1;
+	b->frees += LEAF_FRAMES;
+	return true;
+}
+
 /* Stacks are full of neighbours: pages that were taken one after the other, and given back so or the other way round. */
 unsigned buddy_put_batch_locked(struct buddy *b, const uint64_t *pa, unsigned n)
 {
 	const uint64_t start = b->start, pages = b->end - start, *p = pa, *end = pa + n;
 	unsigned done;
 
-	buddy_settle_locked(b);
+	if (unlikely(b->last != LAST_NONE)) {
+		if (n == LEAF_FRAMES && put_last_leaf(b, pa))
+			return n;
+		buddy_settle_locked(b);
+	}
 	while (p < end && (p[0] >> PAGE_SHIFT) - start < pages) {
 		uint64_t step = p + 1 < end ? p[1] - p[0] : 0;
 

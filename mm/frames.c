@@ -336,9 +336,7 @@ void frames_give_block(struct frames *f, uint64_t n, unsigned order)
 void frames_give_batch(struct frames *f, const uint64_t *pa, unsigned n, enum cache_kind kind)
 {
 	for (unsigned i = 0; i < n;) {
-		/* A block that somebody had is in a bank. */
-		uint64_t entry = shared_load(f->sections, pa[i] >> SECTION_SHIFT);
-		struct buddy *b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
+		struct buddy *b = frames_its_bank(f, pa[i] >> PAGE_SHIFT);
 		unsigned long irq = spin_lock(&b->lock);
 
 		if (kind == CACHE_PAGE)

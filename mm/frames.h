@@ -240,8 +240,9 @@ must_check int frames_alloc_runs(struct frames *f, uint64_t pages, uint64_t alig
 				 struct frames_run *runs, unsigned max_runs, unsigned *n_runs);
 
 /*
- * n single frames at once into out[]: all or nothing (MM_ENOMEM; out[] is used on the way). Whole leaves of 64 frames are taken under one lock; a
- * frame costs three instructions then. flags: FRAMES_ZERO, FRAMES_BELOW_4G, FRAMES_RESERVE.
+ * n single frames at once into out[]: all or nothing (MM_ENOMEM; out[] is used on the way). For each 64 of them it takes 64
+ * neighbours, under one lock, as long as there are free blocks of that size; a frame costs four instructions then. The rest
+ * comes from the lowest holes. flags: FRAMES_ZERO, FRAMES_BELOW_4G, FRAMES_RESERVE.
  */
 must_check int frames_alloc_bulk(struct frames *f, unsigned n, unsigned flags, uint8_t tag, paddr_t *out);
 /*

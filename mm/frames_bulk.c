@@ -19,11 +19,29 @@ static unsigned take(struct frames *f, unsigned n, unsigned flags, unsigned tag,
 			unsigned long irq = spin_lock(&b->lock);
 
 			want = (unsigned)frames_bank_room(b, want, flags);
-			batch = buddy_take_batch_locked(b, out + got, want, record);
+			batch = want == FRAMES_CACHE_BATCH ? buddy_take_leaf_locked(b, out + got, record) : 0;
+			if (!batch)
+				batch = buddy_take_batch_locked(b, out + got, want, record);
 			spin_unlock(&b->lock, irq);
 			got += batch;
 		} while (batch && got < n);
 	}
+	return got;
+}
+
+/* A whole leaf of the first bank, if that has nothing to keep back: the simplest case, and all of it for 64 frames. */
+static always_inline unsigned take_leaf(struct frames *f, unsigned tag, uint64_t *out)
+{
+	struct buddy *b = f->banks;
+	unsigned got = 0;
+	unsigned long irq;
+
+	if (unlikely(!b))
+		return 0;
+	irq = spin_lock(&b->lock);
+	if (likely(!b->reserve_pages))
+		got = buddy_take_leaf_locked(b, out, page_word(1, 0, PAGE_ALLOC, tag));
+	spin_unlock(&b->lock, irq);
 	return got;
 }
 
@@ -41,11 +59,14 @@ static void give_back(struct frames *f, const uint64_t *pa, unsigned n)
 int frames_alloc_bulk(struct frames *f, unsigned n, unsigned flags, uint8_t tag, paddr_t *out)
 {
 	uint64_t *pa = &out->v;
-	unsigned got;
+	unsigned got = 0;
 
 	if (unlikely(flags > (FRAMES_ZERO | FRAMES_BELOW_4G | FRAMES_RESERVE)))
 		return MM_EINVAL;
-	got = take(f, n, flags, tag, pa);
+	if (likely(n >= FRAMES_CACHE_BATCH && !flags))
+		got = take_leaf(f, tag, pa);
+	if (got < n)
+		got += take(f, n - got, flags, tag, pa + got);
 	for (unsigned tries = 0; unlikely(got < n) && tries < 2 && frames_drain(f); tries++)
 		got += take(f, n - got, flags, tag, pa + got);
 	if (unlikely(got < n)) {

@@ -99,16 +99,20 @@ int frames_free_2m_slow(uint64_t pa, struct frames *f);
 
 /* ---- banks (mm/frames.c) ----------------------------------------------------------------------------------------- */
 
+/* The bank of frame n, which is in one. */
+static inline struct buddy *frames_its_bank(const struct frames *f, uint64_t n)
+{
+	return (struct buddy *)(uintptr_t)(shared_load(f->sections, n >> MAX_ORDER) & SECTION_BANK_MASK);
+}
+
 /* The bank of frame n, or NULL. */
 static inline struct buddy *frames_bank_of(const struct frames *f, uint64_t n)
 {
-	uint64_t entry;
 	struct buddy *b;
 
 	if (n >> MAX_ORDER >= f->n_sections)
 		return NULL;
-	entry = shared_load(f->sections, n >> MAX_ORDER);
-	b = (struct buddy *)(uintptr_t)(entry & SECTION_BANK_MASK);
+	b = frames_its_bank(f, n);
 	return b && buddy_has(b, n) ? b : NULL;
 }
 

@@ -351,7 +351,7 @@ static uint64_t room_of(struct buddy *b, const struct search *s, unsigned flags)
 
 static bool take_run(struct frames *f, const struct wish *w, uint64_t first, uint64_t pages)
 {
-	struct buddy *b = frames_bank_of(f, first);
+	struct buddy *b = frames_its_bank(f, first);
 	unsigned long irq = spin_lock(&b->lock);
 	bool taken = frames_bank_room(b, pages, w->flags) == pages &&
 		     buddy_take_range_locked(b, first, pages, w->tag) == MM_OK;

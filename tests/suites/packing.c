@@ -516,7 +516,7 @@ TEST_ON(TAP_HOST, PK6, "batches of every size take what the plain words say, aft
 	WORLD_OR_RETURN(&w, &some_leaves, 1);
 	world_add(&w, START, some_leaves.pages);
 	for (unsigned round = 0; round < 3000; round++) {
-		unsigned n = 1 + (unsigned)(chance(&seed) % 64);
+		unsigned n = 1 + (unsigned)(chance(&seed) % 63); /* 64: PK7 */
 		/* Mostly empty at times, mostly full at others. */
 		bool grow = chance(&seed) % 8 < (round / 200 % 2 ? 5 : 3);
 
@@ -554,6 +554,169 @@ TEST_ON(TAP_HOST, PK6, "batches of every size take what the plain words say, aft
 	CHECK(refused > 0);
 	while (n_held)
 		CHECK_EQ(frames_free(&w.f, pfn(held[--n_held]), 0), MM_OK);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	CHECK_EQ(frames_largest_free(&w.f), 10);
+}
+
+static bool is_leaf(const paddr_t *pa, uint64_t first)
+{
+	for (uint64_t i = 0; i < LEAF; i++)
+		if (paddr_to_pfn(pa[i]).n != first + i)
+			return false;
+	return true;
+}
+
+TEST_ON(TAP_HOST, PK7,
+	"64 frames at once are neighbours, of the smallest block that has them, whatever holes there are")
+{
+	const uint64_t low = START + 16 * LEAF; /* the smallest block has eight leaves */
+	paddr_t pa[2 * LEAF], other;
+
+	WORLD_OR_RETURN(&w, &some_leaves, 1);
+	world_add(&w, START, some_leaves.pages);
+	/* A hole of 63 frames at the bottom; a block of 64 and one of 128 higher up. */
+	CHECK_EQ(frames_alloc_bulk(&w.f, 1, 0, TAG_TEST, &other), MM_OK);
+	CHECK_EQ(paddr_to_pfn(other).n, low);
+	CHECK(world_take(&w, low + 5 * LEAF, 6, TAG_TEST));
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa), MM_OK);
+	CHECK(is_leaf(pa, low + LEAF));
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa + LEAF), MM_OK);
+	CHECK(is_leaf(pa + LEAF, low + 4 * LEAF));
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	CHECK_EQ(frames_free_bulk(&w.f, 2 * LEAF, pa), MM_OK);
+	/* One leaf and some more: the rest is taken out of the hole. */
+	for (unsigned flags = 0; flags <= FRAMES_RESERVE; flags += FRAMES_RESERVE) {
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF + 2, flags, TAG_TEST, pa), MM_OK);
+		CHECK(is_leaf(pa, low + LEAF));
+		CHECK_EQ(paddr_to_pfn(pa[LEAF]).n, low + 1);
+		CHECK_EQ(paddr_to_pfn(pa[LEAF + 1]).n, low + 2);
+		CHECK_EQ(frames_free_bulk(&w.f, LEAF + 2, pa), MM_OK);
+	}
+	CHECK_EQ(frames_free_bulk(&w.f, 1, &other), MM_OK);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+TEST_ON(TAP_HOST, PK7, "when no 64 frames are free side by side, as many are had from holes")
+{
+	paddr_t pa[LEAF];
+
+	WORLD_OR_RETURN(&w, &some_leaves, 1);
+	world_add(&w, START, some_leaves.pages);
+	for (uint64_t i = 0; i < LEAVES; i++)
+		CHECK(world_take(&w, START + i * LEAF + 7, 0, TAG_TEST));
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa), MM_OK);
+	CHECK_EQ(paddr_to_pfn(pa[0]).n, START + 6);
+	CHECK_EQ(paddr_to_pfn(pa[LEAF - 1]).n, START + LEAF + 6);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
+/* What may follow when the 64 frames have come back and wait; each is told how it finds the bank. */
+enum after { AFTER_BULK, AFTER_BLOCK, AFTER_EXACT, AFTER_HALF, AFTER_FREE, AFTER_STATS, AFTER_CHECK, AFTERS };
+
+static void follow(enum after what, const paddr_t *pa, uint64_t first)
+{
+	struct frames_stats s;
+	struct frame_info info;
+	paddr_t again[LEAF];
+	pfn_t f;
+
+	switch (what) {
+	case AFTER_BULK:
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_HEAP, again), MM_OK);
+		CHECK(is_leaf(again, first));
+		CHECK_EQ(*world_record(&w, first + 63), page_word(1, 0, PAGE_ALLOC, TAG_HEAP));
+		frames_get_stats(&w.f, &s);
+		CHECK_EQ(s.allocs - s.frees, LEAF);
+		CHECK_EQ(frames_free_bulk(&w.f, LEAF, again), MM_OK);
+		break;
+	case AFTER_BLOCK:
+		CHECK_EQ(frames_alloc(&w.f, 6, 0, TAG_HEAP, &f), MM_OK);
+		CHECK_EQ(f.n, first);
+		frames_get_stats(&w.f, &s);
+		CHECK_EQ(s.allocs - s.frees, 1);
+		CHECK_EQ(frames_free(&w.f, f, 6), MM_OK);
+		break;
+	case AFTER_EXACT:
+		CHECK_EQ(frames_take(&w.f, pfn(first + 5), 0, TAG_HEAP), MM_OK);
+		CHECK_EQ(frames_free(&w.f, pfn(first + 5), 0), MM_OK);
+		break;
+	case AFTER_HALF:
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF / 2, 0, TAG_HEAP, again), MM_OK);
+		CHECK_EQ(frames_free_bulk(&w.f, LEAF / 2, again), MM_OK);
+		break;
+	case AFTER_FREE:
+		for (unsigned i = 0; i < LEAF; i += 9)
+			CHECK_EQ(frames_free(&w.f, paddr_to_pfn(pa[i]), 0), MM_EDOUBLE);
+		CHECK_EQ(frames_free(&w.f, pfn(first), 6), MM_EDOUBLE);
+		break;
+	case AFTER_STATS:
+		frames_get_stats(&w.f, &s);
+		CHECK_EQ(s.free_pages, some_leaves.pages);
+		CHECK_EQ(s.free_blocks[10], 1);
+		CHECK_EQ(s.allocs, s.frees);
+		CHECK(is_free(first + 9, &info));
+		break;
+	default:
+		break;
+	}
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	frames_get_stats(&w.f, &s);
+	CHECK_EQ(s.allocs, s.frees);
+	CHECK_EQ(s.free_pages, some_leaves.pages);
+	CHECK_EQ(frames_largest_free(&w.f), 10);
+}
+
+TEST_ON(TAP_HOST, PK7,
+	"64 neighbours that come back are free for whatever follows, and their records are a free block's")
+{
+	paddr_t pa[LEAF], mixed[LEAF];
+
+	for (enum after what = 0; what < AFTERS; what++) {
+		for (unsigned way = 0; way < 4; way++) {
+			WORLD_OR_RETURN(&w, &some_leaves, 1);
+			world_add(&w, START, some_leaves.pages);
+			CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa), MM_OK);
+			CHECK(is_leaf(pa, START + some_leaves.pages - LEAF * 8));
+			/* As they came, the other way round, with the ends in their places, with other ends. */
+			for (unsigned i = 0; i < LEAF; i++)
+				mixed[i] = pa[way == 0 ? i : way == 1 ? LEAF - 1 - i : way == 3 ? i * 5 % LEAF : i];
+			if (way == 2) {
+				mixed[7] = pa[8];
+				mixed[8] = pa[7];
+			}
+			CHECK_EQ(frames_free_bulk(&w.f, LEAF, mixed), MM_OK);
+			follow(what, pa, paddr_to_pfn(pa[0]).n);
+		}
+	}
+}
+
+TEST_ON(TAP_HOST, PK7,
+	"frames that are not the 64 handed out last do not wait: others, some of them, with something in between")
+{
+	paddr_t a[LEAF], b[LEAF];
+
+	WORLD_OR_RETURN(&w, &some_leaves, 1);
+	world_add(&w, START, some_leaves.pages);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, a), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, b), MM_OK);
+	/* The one before: 64 neighbours, the highest as far away as it should be. */
+	CHECK_EQ(frames_free_bulk(&w.f, LEAF, a), MM_OK);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, a), MM_OK);
+	/* One frame of the last comes back alone, then the others; and it has been somebody else's. */
+	CHECK_EQ(frames_free(&w.f, paddr_to_pfn(a[3]), 0), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, 1, 0, TAG_HEAP, a + 3), MM_OK);
+	CHECK_EQ(frames_free_bulk(&w.f, LEAF, a), MM_OK);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	/* With a reserve not everybody may have what has come back. */
+	CHECK_EQ(frames_free_bulk(&w.f, LEAF, b), MM_OK);
+	CHECK_EQ(frames_set_reserve(&w.f, some_leaves.pages - LEAF), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, a), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, b), MM_ENOMEM);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, FRAMES_RESERVE, TAG_TEST, b), MM_OK);
+	CHECK_EQ(frames_free_bulk(&w.f, LEAF, b), MM_OK);
+	CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, b), MM_ENOMEM);
+	CHECK_EQ(frames_free_bulk(&w.f, LEAF, a), MM_OK);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 	CHECK_EQ(frames_largest_free(&w.f), 10);
 }
