@@ -13,6 +13,7 @@
 
 #define LEAF_ORDER NODE_ORDERS /* a whole leaf is a block of this order, and stands in the mid */
 #define LEAF_FRAMES (1u << LEAF_ORDER)
+#define LINE_RECORDS (64u / (unsigned)sizeof(struct page)) /* in a cache line */
 
 /* ---- taking ------------------------------------------------------------------------------------------------------ */
 
@@ -105,22 +106,33 @@ static void leaf_store(struct buddy *b, uint64_t n, const uint64_t word[LEAF_WOR
 	leaf[1] = word[1];
 }
 
-/* Up to `want` frames of the leaf at frame n, which has something: its smallest blocks first. */
-static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsigned want, uint64_t record)
+/*
+ * How many frames of a block of `size` a batch takes that has `got` and lacks `want`. A block is cut between two cache
+ * lines of records, so that whoever gets its other part writes no line of ours; a batch that has something is rather short.
+ */
+static always_inline unsigned part_of(unsigned size, unsigned got, unsigned want)
+{
+	unsigned lines = want & ~(LINE_RECORDS - 1);
+
+	if (size <= want)
+		return size;
+	return lines || got ? lines : want;
+}
+
+/* Frames of the leaf at frame n, which has something, until pa[] has `want`: its smallest blocks first. */
+static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsigned got, unsigned want, uint64_t record)
 	REQUIRES(b->lock)
 {
 	uint64_t word[LEAF_WORDS] = { leaf_at(b, n)[0], leaf_at(b, n)[1] };
-	unsigned got = 0;
 
 	for (unsigned order = 0; order < LEAF_ORDER; order++) {
 		uint64_t *w = &word[order != 0];
-		unsigned shift = leaf_shift(order), size = 1u << order;
+		unsigned shift = leaf_shift(order), size = 1u << order, part;
 
-		while (got < want && *w & leaf_field[order]) {
+		while (*w & leaf_field[order] && (part = part_of(size, got, want - got)) != 0) {
 			unsigned i = lowest_bit((*w & leaf_field[order]) >> shift);
 			uint64_t first = n + ((uint64_t)i << order);
 			uint64_t tag = record_load(b, first) & PAGE_WORD_TAG_MASK;
-			unsigned part = size < want - got ? size : want - got;
 
 			*w &= ~bit64(shift + i);
 			got += take_frames(b, first, part, pa + got, record);
@@ -131,40 +143,42 @@ static unsigned take_from_leaf(struct buddy *b, uint64_t n, uint64_t *pa, unsign
 	return got;
 }
 
-/* Up to `want` frames of a leaf that is free as a whole, or of a larger block: the lowest of the smallest. */
-static unsigned take_from_whole(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record) REQUIRES(b->lock)
+/* The same of a leaf that is free as a whole, or of a larger block: the lowest of the smallest. */
+static unsigned take_from_whole(struct buddy *b, uint64_t *pa, unsigned got, unsigned want, uint64_t record)
+	REQUIRES(b->lock)
 {
-	uint64_t n = buddy_carve_locked(b, LEAF_ORDER), word[LEAF_WORDS], tag;
+	unsigned part = part_of(LEAF_FRAMES, got, want - got);
+	uint64_t n = part ? buddy_carve_locked(b, LEAF_ORDER) : BUDDY_NONE, word[LEAF_WORDS], tag;
 
 	if (n == BUDDY_NONE)
-		return 0;
-	if (likely(want == LEAF_FRAMES))
-		return take_frames(b, n, LEAF_FRAMES, pa, record);
+		return got;
+	if (likely(part == LEAF_FRAMES))
+		return got + take_frames(b, n, LEAF_FRAMES, pa + got, record);
 	word[0] = leaf_at(b, n)[0];
 	word[1] = leaf_at(b, n)[1];
 	tag = record_load(b, n) & PAGE_WORD_TAG_MASK;
-	take_frames(b, n, want, pa, record);
-	leave_frames(b, n + want, n + LEAF_FRAMES, word, tag);
+	take_frames(b, n, part, pa + got, record);
+	leave_frames(b, n + part, n + LEAF_FRAMES, word, tag);
 	leaf_store(b, n, word);
-	return want;
+	return got + part;
 }
 
 /* [PK6] */
 unsigned buddy_take_batch_locked(struct buddy *b, uint64_t *pa, unsigned want, uint64_t record)
 {
-	unsigned got = 0, more = 1;
+	unsigned got = 0, before;
 
 	buddy_settle_locked(b);
-	while (got < want && more) {
+	do {
 		uint64_t n = lowest_leaf(b);
 
-		/* Half a batch is enough: a leaf that two CPUs have begun has records of both in one cache line. */
+		before = got;
+		/* Half a batch is enough: another leaf is rather left whole. */
 		if (n == BUDDY_NONE && got >= LEAF_FRAMES / 2)
 			break;
-		more = n != BUDDY_NONE ? take_from_leaf(b, n, pa + got, want - got, record)
-				       : take_from_whole(b, pa + got, want - got, record);
-		got += more;
-	}
+		got = n != BUDDY_NONE ? take_from_leaf(b, n, pa, got, want, record)
+				      : take_from_whole(b, pa, got, want, record);
+	} while (got < want && got > before);
 	b->used_pages += got;
 	b->peak_used_pages = max_u64(b->peak_used_pages, b->used_pages);
 	b->live += got;

@@ -14,11 +14,12 @@
  * Lines of the output, all numbers hexadecimal:
  *
  *	round CPU ROUND OPS
- *	line CPU ROUND PHYS VA HOT_STORES HOT_LOADS BATCH_STORES BATCH_LOADS ACQUIRES STORE_PC LOAD_PC
+ *	line CPU ROUND PHYS VA HOT_STORES HOT_LOADS BATCH_STORES BATCH_LOADS LOCKS STORE_PC LOAD_PC
  *
- * The PCs are those of the first hot store and load, or of the first at all; ACQUIRES counts the atomic read-modify-writes
- * with acquire semantics, which is how a lock is taken: an LSE instruction, or a store exclusive after a load-acquire
- * exclusive. DC ZVA is not seen (QEMU tells plugins of no access of its own helpers).
+ * The PCs are those of the first hot store and load, or of the first at all; LOCKS counts how often a lock in the line
+ * was held: an atomic read-modify-write with acquire semantics (an LSE instruction, or a store exclusive after a
+ * load-acquire exclusive), and after it a store-release by the same CPU. DC ZVA is not seen (QEMU tells plugins of no
+ * access of its own helpers).
  */
 #include "tests/bench/qemu_plugin.h"
 
@@ -37,7 +38,7 @@ struct range {
 };
 
 enum place { PLACE_INHERITED, PLACE_HOT, PLACE_BATCH };
-enum atomic { ATOMIC_NO, ATOMIC_ACQUIRE, ATOMIC_LOAD_ACQUIRE, ATOMIC_STORE };
+enum atomic { ATOMIC_NO, ATOMIC_ACQUIRE, ATOMIC_LOAD_ACQUIRE, ATOMIC_STORE, ATOMIC_RELEASE };
 
 struct insn {
 	uint64_t pc;
@@ -49,9 +50,10 @@ struct insn {
 struct line {
 	uint64_t pa, va;      /* pa: with bit 0 set, so that 0 is an empty slot */
 	uint64_t count[2][2]; /* [batch][store] */
-	uint64_t acquires;
+	uint64_t locks;
 	uint64_t pc[2]; /* [store] */
 	bool hot[2];	/* [store]: pc is a hot one */
+	bool acquired;	/* and not released yet */
 };
 
 struct cpu {
@@ -129,7 +131,11 @@ static void note(struct cpu *c, const struct insn *insn, uint64_t pa, uint64_t v
 
 	/* A read-modify-write is told twice, as the load and then as the store; so may a store exclusive be. */
 	if (store && (insn->atomic == ATOMIC_ACQUIRE || (insn->atomic == ATOMIC_STORE && c->exclusive == key)))
-		line->acquires++;
+		line->acquired = true;
+	if (insn->atomic == ATOMIC_RELEASE && line->acquired) {
+		line->acquired = false;
+		line->locks++;
+	}
 	if (insn->atomic == ATOMIC_LOAD_ACQUIRE)
 		c->exclusive = key;
 	else if (store)
@@ -147,7 +153,7 @@ static void print_round(unsigned number, struct cpu *c)
 				(unsigned long long)c->round, (unsigned long long)(l->pa & ~(uint64_t)1),
 				(unsigned long long)l->va, (unsigned long long)l->count[0][1],
 				(unsigned long long)l->count[0][0], (unsigned long long)l->count[1][1],
-				(unsigned long long)l->count[1][0], (unsigned long long)l->acquires,
+				(unsigned long long)l->count[1][0], (unsigned long long)l->locks,
 				(unsigned long long)l->pc[1], (unsigned long long)l->pc[0]);
 	}
 	fflush(out);
@@ -206,6 +212,8 @@ static enum atomic atomic_of(uint32_t op)
 		return op & 1u << 22 ? ATOMIC_ACQUIRE : ATOMIC_NO;
 	if ((op & 0x3fe08000) == 0x08408000) /* LDAXR */
 		return ATOMIC_LOAD_ACQUIRE;
+	if ((op & 0x3fe08000) == 0x08808000) /* STLR */
+		return ATOMIC_RELEASE;
 	if ((op & 0x3fe00000) == 0x08000000) /* STXR, STLXR */
 		return ATOMIC_STORE;
 	return ATOMIC_NO;

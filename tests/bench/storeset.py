@@ -31,7 +31,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 WORDS_PA = 0x40300000
 CACHED, UNCACHED, COUNTER = range(3)
 HOT = ("storeset_work", "gr_alloc_page", "gr_free_page")
-BATCH = ("frames_pop_slow", "frames_push_slow")
+BATCH = ("frames_pop_slow", "frames_push_slow", "frames_free_page_slow")
 OPS = ("gr_alloc_page", "gr_free_page")
 ROUNDS = ("pairs", "takes", "frees")
 LIMIT_LOCKS = 1.0
@@ -95,7 +95,7 @@ class Line:
     """What one CPU did to one line in one round."""
 
     def __init__(self, words):
-        (self.pa, self.va, self.hot_stores, self.hot_loads, self.batch_stores, self.batch_loads, self.acquires, self.store_pc,
+        (self.pa, self.va, self.hot_stores, self.hot_loads, self.batch_stores, self.batch_loads, self.locks, self.store_pc,
          self.load_pc) = words
 
 
@@ -172,7 +172,7 @@ def shared_lines(this):
 def locks(this):
     """How often locks were taken, in lines that at least two CPUs store to."""
     stores = collections.Counter(pa for lines in this.lines.values() for pa, l in lines.items() if l.hot_stores or l.batch_stores)
-    return sum(line.acquires for lines in this.lines.values() for pa, line in lines.items() if stores[pa] > 1)
+    return sum(line.locks for lines in this.lines.values() for pa, line in lines.items() if stores[pa] > 1)
 
 
 def describe(symbols, pa, who):
