@@ -225,17 +225,22 @@ int frames_push_slow(uint64_t pa, struct frames *f, enum cache_kind kind)
 }
 
 /*
- * Frees the block at pa into the running CPU's stack, which is emptied first when it is full. False, and nothing done: the
- * stack is closed, or there is something odd about the block.
+ * Frees the block at pa into the running CPU's stack, which is emptied first when it is full; also in a GiB that a bank has
+ * in part. False, and nothing done: the stack is closed, or there is something odd about the block.
  */
 static always_inline bool push_full(struct frames *f, uint64_t pa, enum cache_kind kind)
 {
 	struct frames_cache *c;
 	unsigned long irq;
-	uint64_t level;
+	uint64_t level, entry;
 	bool taken = false;
 
-	if (pa & f->address_check || !(shared_load(f->sections, pa >> SECTION_SHIFT) & SECTION_OPEN))
+	if (pa & f->address_check)
+		return false;
+	/* A GiB of which a bank has only a part is never open: there it has to be asked whether it has this frame. */
+	entry = shared_load(f->sections, pa >> SECTION_SHIFT);
+	if (unlikely(!(entry & SECTION_OPEN)) && ((entry & SECTION_STATE_MASK) != SECTION_LIVE ||
+						  !buddy_has(frames_its_bank(f, pa >> PAGE_SHIFT), pa >> PAGE_SHIFT)))
 		return false;
 	irq = arch_irq_save();
 	c = frames_my_cache(f, kind);
