@@ -195,7 +195,6 @@ static always_inline uint64_t carve(struct buddy *b, unsigned order, const bool 
 		if (section_state(b, n) != SECTION_LIVE) {
 			if (order == MAX_ORDER) {
 				buddy_section_become(b, n, SECTION_WHOLE);
-				record_store(b, n, 0);
 				return n;
 			}
 			buddy_section_make_live(b, n);

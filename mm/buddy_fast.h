@@ -216,7 +216,7 @@ static always_inline void lost(struct buddy *b, const struct spot *at, unsigned 
 
 /*
  * Takes the lowest block of the smallest sufficient order off the bitmaps and splits it to `order`: its first frame, or
- * BUDDY_NONE. Its record stays that of the free block (0 where a section is handed out whole); nothing is counted.
+ * BUDDY_NONE. Its record stays that of the free block (garbage where a section is handed out whole); nothing is counted.
  */
 uint64_t buddy_carve_locked(struct buddy *b, unsigned order) REQUIRES(b->lock);
 

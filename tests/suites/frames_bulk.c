@@ -89,6 +89,21 @@ TEST(FB1, "high memory first, below 4 GiB on request; unknown flags are refused"
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 }
 
+TEST(FB1, "without any memory there are no frames, however many are asked for; none are always had")
+{
+	static const unsigned sizes[] = { 1, 63, 64, 65, 1000 };
+
+	frames_init(&w.f, NULL, NULL, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		CHECK_EQ(frames_alloc_bulk(&w.f, sizes[i], 0, TAG_TEST, pa), MM_ENOMEM);
+		CHECK_EQ(frames_alloc_bulk(&w.f, sizes[i], FRAMES_RESERVE, TAG_TEST, pa), MM_ENOMEM);
+		CHECK_EQ(stats().failures, 2 * (i + 1));
+	}
+	CHECK_EQ(frames_alloc_bulk(&w.f, 0, 0, TAG_TEST, pa), MM_OK);
+	CHECK_EQ(frames_free_bulk(&w.f, 0, pa), MM_OK);
+	CHECK_EQ(stats().bad_frees, 0);
+}
+
 /* With `free` frames free somewhere: one more is refused and changes nothing, all of them are had. */
 static void at_the_edge(unsigned free)
 {

@@ -261,6 +261,7 @@ TEST(B18, "a stack without its end mark is told, whatever else is wrong")
 			world_log_begin();
 			CHECK_EQ(frames_validate(&w.f), MM_ECORRUPT);
 			CHECK_EQ(world_log_end(), 1 + more);
+			CHECK(more || contains(world_line, "frames: 1 entries of CPU 3's stack"));
 			*end = CACHE_BOTTOM;
 			b->used_pages -= more;
 			b->peak_used_pages -= more;
@@ -329,6 +330,74 @@ TEST(PC5,
 			CHECK_EQ(wrong, 0);
 			CHECK_EQ(frames_validate(&w.f), MM_OK);
 		}
+}
+
+TEST(PC5, "where only one end of a leaf is where it should be, what came first goes out of a full stack")
+{
+	struct span bank = { FRAME(GIB(1)), 64 * 128 };
+	const uint64_t leaf = bank.start + 0x400;
+	uint64_t frame[129];
+
+	for (unsigned i = 1; i < 63; i += i % 2 ? 6 : 7)
+		for (unsigned ends = 0; ends < 4; ends++) {
+			unsigned wrong = 0;
+
+			WORLD_OR_RETURN(&w, &bank, 1);
+			world_add(&w, bank.start, bank.pages);
+			for (unsigned k = 0; k < 129; k++)
+				frame[k] = leaf + 0x100 + 2 * k;
+			/* The frame in the middle would be one of a leaf; the lowest or the highest is there, up or down. */
+			frame[63] = leaf + i;
+			if (ends == 0)
+				frame[63 - i] = leaf;
+			else if (ends == 1)
+				frame[126 - i] = leaf + 63;
+			else if (ends == 2)
+				frame[63 + i] = leaf;
+			else
+				frame[i] = leaf + 63;
+			for (unsigned k = 0; k < 129; k++)
+				wrong += frames_take(&w.f, pfn(frame[k]), 0, TAG_TEST) != MM_OK;
+			CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+			for (unsigned k = 0; k < 129; k++)
+				wrong += frames_free(&w.f, pfn(frame[k]), 0) != MM_OK;
+			CHECK_EQ(cpu_stats(0).drains, 1);
+			CHECK_EQ(cpu_stats(0).pages, 65);
+			for (unsigned k = 128; k >= 64; k--)
+				wrong += frames_alloc_page(&w.f, TAG_TEST).v >> PAGE_SHIFT != frame[k];
+			CHECK_EQ(wrong, 0);
+			CHECK_EQ(frames_validate(&w.f), MM_OK);
+		}
+}
+
+TEST(PV4, "a freeze holds every stack, counts what is in all of them, and leaves them as they were")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
+	struct frames_cpu *cpu = (void *)&one_memory;
+	uint64_t level[CACHE_KINDS];
+	unsigned long irq;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	CHECK_EQ(frames_free_page(&w.f, frames_alloc_page(&w.f, TAG_TEST)), MM_OK);
+	CHECK_EQ(frames_free_2m(&w.f, frames_alloc_2m(&w.f, TAG_TEST)), MM_OK);
+	for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+		level[kind] = cpu->cache[kind].word[0];
+		CHECK(level[kind] > 0);
+	}
+	CHECK_EQ(frames_cache_freeze(&w.f, &irq), 64 + 4 * 512);
+	for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+		CHECK_EQ(cpu->cache[kind].word[0], 0);
+		CHECK_EQ(cpu->frozen[kind], level[kind]);
+	}
+	frames_cache_thaw(&w.f, irq);
+	for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+		CHECK_EQ(cpu->cache[kind].word[0], level[kind]);
+		CHECK_EQ(cpu->frozen[kind], 0);
+	}
+	CHECK_EQ(stats().cached_pages, 64 + 4 * 512);
+	world_check(&w);
 }
 
 TEST(PC5, "neighbours in a stack that are of two banks go back each to its own")
@@ -480,8 +549,8 @@ TEST(PC2, "what is claimed goes to the bank when the stack is closed, or taken a
 
 static struct {
 	_Alignas(64) char bytes[FRAMES_CPU_BYTES];
-} memory[CPUS + 1];
-static uint64_t keys[CPUS + 1];
+} memory[FRAMES_CPU_SLOTS];
+static uint64_t keys[FRAMES_CPU_SLOTS];
 
 static void play(unsigned cpu)
 {
@@ -704,6 +773,27 @@ TEST_ON(TAP_HOST, PC8,
 		if (alone(CPUS) != CPUS)
 			tap_note("%u and %u bits: %u", a0, a1, alone(CPUS));
 		CHECK_EQ(alone(CPUS), CPUS);
+	}
+	host_set_cpu_id(0);
+}
+
+TEST_ON(TAP_HOST, PC8,
+	"as many CPUs as the table has entries have stacks of their own, where their fields can be laid side by side")
+{
+	static const unsigned widths[][2] = { { 0, 3 }, { 2, 2 }, { 2, 3 }, { 3, 1 }, { 3, 2 }, { 4, 0 } };
+	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
+
+	for (unsigned t = 0; t < 2 * ARRAY_SIZE(widths); t++) {
+		unsigned wrong = 0;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		for (unsigned i = 0; i < FRAMES_CPU_SLOTS; i++) {
+			keys[i] = affinities(i, widths[t / 2][0], widths[t / 2][1], t % 2 ? 32 : 16);
+			wrong += !online(i);
+		}
+		CHECK_EQ(wrong, 0);
+		CHECK_EQ(alone(FRAMES_CPU_SLOTS), FRAMES_CPU_SLOTS);
 	}
 	host_set_cpu_id(0);
 }

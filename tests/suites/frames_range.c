@@ -435,6 +435,30 @@ TEST(FX6, "ranges and exact numbers are found although caches hold a part of the
 	world_check(&w);
 }
 
+TEST(FX6, "a range that is found at the first look leaves in the caches what they hold")
+{
+	struct span bank = { FRAME(MIB(512)), FRAME(MIB(16)) };
+	struct frames_request r = { .tag = TAG_TEST };
+	uint64_t cached;
+	unsigned n = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &memory[0]), MM_OK);
+	CHECK_EQ(frames_free_page(&w.f, frames_alloc_page(&w.f, TAG_TEST)), MM_OK);
+	cached = stats().cached_pages;
+	CHECK(cached > 0);
+	for (unsigned i = 0; i < 2; i++) {
+		r.flags = i ? FRAMES_BEST_EFFORT : 0;
+		CHECK_EQ(frames_alloc_runs(&w.f, 0x300, 1, &r, runs, MAX_RUNS, &n), MM_OK);
+		CHECK_EQ(n, 1);
+		CHECK_EQ(stats().cached_pages, cached);
+		CHECK_EQ(frames_free_exact(&w.f, runs[0].first, 0x300), MM_OK);
+	}
+	CHECK_EQ(stats().free_pages, bank.pages);
+	world_check(&w);
+}
+
 TEST_ON(TAP_HOST, FX7, "runs that are asked for zeroed are zero, each of them, and nothing between")
 {
 	struct span bank = { FRAME(GIB(1)), 0x200 };

@@ -454,6 +454,8 @@ TEST_ON(TAP_HOST, PK4, "the account counts whole 2 MiB, whole 1 GiB and the larg
 
 static struct world w;
 static const struct span some_leaves = { START, LEAVES *LEAF };
+/* Frames of a whole GiB go back in batches, those of a part of one go one by one. */
+static const struct span gigabyte = { START, SECTION_PAGES };
 
 static bool is_free(uint64_t n, struct frame_info *info)
 {
@@ -617,8 +619,9 @@ TEST_ON(TAP_HOST, PK7, "when no 64 frames are free side by side, as many are had
 /* What may follow when the 64 frames have come back and wait; each is told how it finds the bank. */
 enum after { AFTER_BULK, AFTER_BLOCK, AFTER_EXACT, AFTER_HALF, AFTER_FREE, AFTER_STATS, AFTER_CHECK, AFTERS };
 
-static void follow(enum after what, const paddr_t *pa, uint64_t first)
+static void follow(enum after what, const paddr_t *pa, uint64_t first, const struct span *bank)
 {
+	const unsigned largest = bank->pages == SECTION_PAGES ? MAX_ORDER : 10;
 	struct frames_stats s;
 	struct frame_info info;
 	paddr_t again[LEAF];
@@ -655,8 +658,8 @@ static void follow(enum after what, const paddr_t *pa, uint64_t first)
 		break;
 	case AFTER_STATS:
 		frames_get_stats(&w.f, &s);
-		CHECK_EQ(s.free_pages, some_leaves.pages);
-		CHECK_EQ(s.free_blocks[10], 1);
+		CHECK_EQ(s.free_pages, bank->pages);
+		CHECK_EQ(s.free_blocks[largest], 1);
 		CHECK_EQ(s.allocs, s.frees);
 		CHECK(is_free(first + 9, &info));
 		break;
@@ -666,8 +669,8 @@ static void follow(enum after what, const paddr_t *pa, uint64_t first)
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 	frames_get_stats(&w.f, &s);
 	CHECK_EQ(s.allocs, s.frees);
-	CHECK_EQ(s.free_pages, some_leaves.pages);
-	CHECK_EQ(frames_largest_free(&w.f), 10);
+	CHECK_EQ(s.free_pages, bank->pages);
+	CHECK_EQ(frames_largest_free(&w.f), largest);
 }
 
 TEST_ON(TAP_HOST, PK7,
@@ -676,20 +679,22 @@ TEST_ON(TAP_HOST, PK7,
 	paddr_t pa[LEAF], mixed[LEAF];
 
 	for (enum after what = 0; what < AFTERS; what++) {
-		for (unsigned way = 0; way < 4; way++) {
-			WORLD_OR_RETURN(&w, &some_leaves, 1);
-			world_add(&w, START, some_leaves.pages);
+		for (unsigned way = 0; way < 8; way++) {
+			const struct span *bank = way < 4 ? &some_leaves : &gigabyte;
+
+			WORLD_OR_RETURN(&w, bank, 1);
+			world_add(&w, START, bank->pages);
 			CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa), MM_OK);
-			CHECK(is_leaf(pa, START + some_leaves.pages - LEAF * 8));
+			CHECK(is_leaf(pa, way < 4 ? START + bank->pages - LEAF * 8 : START));
 			/* As they came, the other way round, with the ends in their places, with other ends. */
 			for (unsigned i = 0; i < LEAF; i++)
-				mixed[i] = pa[way == 0 ? i : way == 1 ? LEAF - 1 - i : way == 3 ? i * 5 % LEAF : i];
-			if (way == 2) {
+				mixed[i] = pa[way % 4 == 1 ? LEAF - 1 - i : way % 4 == 3 ? i * 5 % LEAF : i];
+			if (way % 4 == 2) {
 				mixed[7] = pa[8];
 				mixed[8] = pa[7];
 			}
 			CHECK_EQ(frames_free_bulk(&w.f, LEAF, mixed), MM_OK);
-			follow(what, pa, paddr_to_pfn(pa[0]).n);
+			follow(what, pa, paddr_to_pfn(pa[0]).n, bank);
 		}
 	}
 }
@@ -723,6 +728,81 @@ TEST_ON(TAP_HOST, PK7,
 	CHECK_EQ(frames_free_bulk(&w.f, LEAF, a), MM_OK);
 	CHECK_EQ(frames_validate(&w.f), MM_OK);
 	CHECK_EQ(frames_largest_free(&w.f), 10);
+}
+
+TEST_ON(TAP_HOST, PK7,
+	"64 frames that come back together wait, whatever their order: no bitmap is written, and who asks next has them")
+{
+	static uint64_t before[MID_WORDS + LEAVES * LEAF_WORDS], after[ARRAY_SIZE(before)];
+	const uint64_t n = START;
+	paddr_t pa[LEAF + 1], mixed[LEAF], one;
+	struct buddy *b;
+
+	for (unsigned way = 0; way < 6; way++) {
+		WORLD_OR_RETURN(&w, &gigabyte, 1);
+		world_add(&w, START, gigabyte.pages);
+		b = world_bank(&w, 0);
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa), MM_OK);
+		CHECK(is_leaf(pa, n));
+		CHECK_EQ(b->last, n << LAST_SHIFT | 6);
+		CHECK(b->live == LEAF && b->used_pages == LEAF && b->peak_used_pages == LEAF && b->frees == 0);
+		memcpy(before, (void *)mid_at(b, n), MID_WORDS * 8);
+		memcpy(before + MID_WORDS, leaf_at(b, START), LEAVES * LEAF_WORDS * 8);
+		for (unsigned i = 0; i < LEAF; i++)
+			mixed[i] = pa[way & 1 ? LEAF - 1 - i : i];
+		/* The lowest and the highest stay at the ends. */
+		for (unsigned i = 1; i < LEAF - 1 && way / 2 == 1; i++)
+			mixed[i] = pa[1 + i * 5 % 62];
+		if (way / 2 == 2) {
+			one = mixed[LEAF / 2];
+			mixed[LEAF / 2] = mixed[LEAF / 2 + way - 2];
+			mixed[LEAF / 2 + way - 2] = one;
+		}
+		CHECK_EQ(frames_free_bulk(&w.f, LEAF, mixed), MM_OK);
+		CHECK_EQ(b->last, n << LAST_SHIFT | 6 | LAST_BACK);
+		CHECK(b->live == 1 && b->used_pages == LEAF && b->frees == LEAF);
+		CHECK_EQ(*world_record(&w, n), page_word(1, 6, PAGE_CACHED, TAG_TEST));
+		for (unsigned i = 1; i < LEAF; i++)
+			CHECK_EQ(*world_record(&w, n + i), 0);
+		memcpy(after, (void *)mid_at(b, n), MID_WORDS * 8);
+		memcpy(after + MID_WORDS, leaf_at(b, START), LEAVES * LEAF_WORDS * 8);
+		CHECK(!memcmp(before, after, sizeof(before)));
+		/* One more than 64: the first of them are had, and one that is none of them. */
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF + 1, 0, TAG_HEAP, pa), MM_OK);
+		CHECK(is_leaf(pa, n));
+		CHECK(b->live == LEAF + 1 && b->used_pages == LEAF + 1 && b->peak_used_pages == LEAF + 1);
+		CHECK_EQ(b->frees, LEAF);
+		/* Something else has happened in between: they are put back at once. */
+		CHECK_EQ(frames_free_bulk(&w.f, LEAF, pa), MM_OK);
+		CHECK_EQ(b->last, LAST_NONE);
+		CHECK(b->live == 1 && b->used_pages == 1 && b->frees == 2 * LEAF);
+		CHECK_EQ(frames_free_bulk(&w.f, 1, pa + LEAF), MM_OK);
+		CHECK_EQ(b->frees, 2 * LEAF + 1);
+		CHECK_EQ(b->peak_used_pages, LEAF + 1);
+		world_check(&w);
+	}
+}
+
+TEST_ON(TAP_HOST, PK7, "64 frames that are not those that were handed out last do not wait, though their ends are")
+{
+	paddr_t a[LEAF], other, mixed[LEAF];
+	struct buddy *b;
+
+	for (unsigned at = 1; at < LEAF - 1; at++) {
+		WORLD_OR_RETURN(&w, &gigabyte, 1);
+		world_add(&w, START, gigabyte.pages);
+		b = world_bank(&w, 0);
+		CHECK_EQ(frames_alloc_bulk(&w.f, 1, 0, TAG_HEAP, &other), MM_OK);
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, a), MM_OK);
+		memcpy(mixed, a, sizeof(a));
+		mixed[at] = other;
+		CHECK_EQ(frames_free_bulk(&w.f, LEAF, mixed), MM_OK);
+		CHECK_EQ(b->last, LAST_NONE);
+		CHECK(b->live == 1 && b->used_pages == 1 && b->frees == LEAF);
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+		CHECK_EQ(frames_free_bulk(&w.f, 1, a + at), MM_OK);
+		world_check(&w);
+	}
 }
 
 /* ---- the recorded trace ------------------------------------------------------------------------------------------ */
