@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The three atomic steps of the page allocator's hot paths, inline, and the number of the running CPU. Each is one load
- * exclusive and one store exclusive with no other access between them (Arm ARM DDI 0487, B2.9.5), in memory that other
- * CPUs hardly ever touch; so they are the same with and without FEAT_LSE. Normal cacheable memory only.
+ * The accesses of the page allocator's paths that other CPUs may see, inline, and the number of the running CPU. An
+ * exclusive_ step that takes or flips is one load exclusive and one store exclusive with no other access between them (Arm
+ * ARM DDI 0487, B2.9.5), in memory that other CPUs hardly ever touch; so it is the same with and without FEAT_LSE. A shared_
+ * access is one for each 64-bit word (B2.2.1). Normal cacheable memory only.
  */
 #ifndef ARCH_EXCLUSIVE_H
 #define ARCH_EXCLUSIVE_H

@@ -137,7 +137,10 @@ int gr_free_page(uint64_t pa);
 uint64_t gr_alloc_2m(uint8_t tag);
 int gr_free_2m(uint64_t pa);
 
-/* n single pages into pa[], all or nothing. flags as gr_alloc_pages(). GR_ENOMEM, GR_EINVAL. */
+/*
+ * n single pages into pa[], all or nothing; each 64 of them are neighbours while there are such. flags as gr_alloc_pages().
+ * GR_ENOMEM, GR_EINVAL.
+ */
 int gr_alloc_bulk(unsigned n, unsigned flags, uint8_t tag, uint64_t *pa);
 /* Bad ones are reported and left alone, the others freed; the first error. */
 int gr_free_bulk(unsigned n, const uint64_t *pa);
