@@ -452,6 +452,31 @@ TEST(PC5, "what goes back from a stack keeps its last owner, merged or not")
 	CHECK_EQ(wrong, 0);
 }
 
+TEST(PC5, "frames that make a leaf one after the other, in any order, keep their last owner as one block")
+{
+	struct span bank = { FRAME(GIB(1)), 64 * 128 };
+	unsigned wrong = 0;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &one_memory), MM_OK);
+	for (unsigned tag = 1; tag < 256; tag *= 2)
+		for (unsigned step = 5; step < 64; step += 6) {
+			struct frame_info info;
+
+			for (unsigned i = 0; i < 64; i++)
+				wrong += frames_take(&w.f, pfn(bank.start + i), 0, (enum page_tag)tag) != MM_OK;
+			for (unsigned i = 0; i < 64; i++)
+				wrong += frames_free(&w.f, pfn(bank.start + i * step % 64), 0) != MM_OK;
+			frames_drain(&w.f);
+			frames_query(&w.f, pfn(bank.start + step), &info);
+			wrong += info.role != FRAME_FREE || info.order < 6 || info.tag != tag || info.ref ||
+				 info.cached;
+		}
+	CHECK_EQ(wrong, 0);
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+}
+
 TEST(PC6, "a drain is counted where it found something, and says how many frames that was")
 {
 	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
@@ -780,7 +805,7 @@ TEST_ON(TAP_HOST, PC8,
 TEST_ON(TAP_HOST, PC8,
 	"as many CPUs as the table has entries have stacks of their own, where their fields can be laid side by side")
 {
-	static const unsigned widths[][2] = { { 0, 3 }, { 2, 2 }, { 2, 3 }, { 3, 1 }, { 3, 2 }, { 4, 0 } };
+	static const unsigned widths[][2] = { { 0, 3 }, { 0, 7 }, { 2, 2 }, { 2, 3 }, { 3, 1 }, { 3, 2 }, { 4, 0 } };
 	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
 
 	for (unsigned t = 0; t < 2 * ARRAY_SIZE(widths); t++) {
