@@ -400,6 +400,36 @@ TEST(PV4, "a freeze holds every stack, counts what is in all of them, and leaves
 	world_check(&w);
 }
 
+TEST(PV4, "whatever comes and goes moves a bank's count of moves on, and looking does not")
+{
+	struct span bank = { FRAME(GIB(1)), SECTION_PAGES };
+	static paddr_t pa[64];
+	uint64_t moves;
+	struct buddy *b;
+	pfn_t f;
+
+	WORLD_OR_RETURN(&w, &bank, 1);
+	world_add(&w, bank.start, bank.pages);
+	b = world_bank(&w, 0);
+	moves = frames_count_bank(b).moves;
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		CHECK_EQ(frames_alloc(&w.f, order, 0, TAG_TEST, &f), MM_OK);
+		CHECK_EQ(frames_count_bank(b).used, (uint64_t)1 << order);
+		CHECK_EQ(frames_count_bank(b).moves, ++moves);
+		CHECK_EQ(frames_free(&w.f, f, order), MM_OK);
+		CHECK_EQ(frames_count_bank(b).used, 0);
+		CHECK_EQ(frames_count_bank(b).moves, ++moves);
+	}
+	for (unsigned n = 1; n <= 64; n += 21) {
+		CHECK_EQ(frames_alloc_bulk(&w.f, n, 0, TAG_TEST, pa), MM_OK);
+		CHECK_EQ(frames_count_bank(b).moves, moves += n);
+		CHECK_EQ(frames_free_bulk(&w.f, n, pa), MM_OK);
+		CHECK_EQ(frames_count_bank(b).moves, moves += n);
+	}
+	CHECK_EQ(frames_validate(&w.f), MM_OK);
+	CHECK_EQ(frames_count_bank(b).moves, moves);
+}
+
 TEST(PC5, "neighbours in a stack that are of two banks go back each to its own")
 {
 	struct span banks[] = { { FRAME(GIB(2)) - 0x1000, 0x1000 }, { FRAME(GIB(2)), 0x1000 } };
