@@ -835,7 +835,8 @@ TEST_ON(TAP_HOST, PC8,
 TEST_ON(TAP_HOST, PC8,
 	"as many CPUs as the table has entries have stacks of their own, where their fields can be laid side by side")
 {
-	static const unsigned widths[][2] = { { 0, 3 }, { 0, 7 }, { 2, 2 }, { 2, 3 }, { 3, 1 }, { 3, 2 }, { 4, 0 } };
+	static const unsigned widths[][2] = { { 0, 3 }, { 2, 2 }, { 2, 3 }, { 3, 1 },
+					      { 3, 2 }, { 3, 7 }, { 4, 0 }, { 7, 0 } };
 	struct span bank = { FRAME(GIB(4)), 2 * SECTION_PAGES };
 
 	for (unsigned t = 0; t < 2 * ARRAY_SIZE(widths); t++) {
