@@ -742,7 +742,7 @@ TEST_ON(TAP_HOST, PK7,
 		WORLD_OR_RETURN(&w, &gigabyte, 1);
 		world_add(&w, START, gigabyte.pages);
 		b = world_bank(&w, 0);
-		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, TAG_TEST, pa), MM_OK);
+		CHECK_EQ(frames_alloc_bulk(&w.f, LEAF, 0, (uint8_t)(1 << way), pa), MM_OK);
 		CHECK(is_leaf(pa, n));
 		CHECK_EQ(b->last, n << LAST_SHIFT | 6);
 		CHECK(b->live == LEAF && b->used_pages == LEAF && b->peak_used_pages == LEAF && b->frees == 0);
@@ -761,7 +761,7 @@ TEST_ON(TAP_HOST, PK7,
 		CHECK_EQ(frames_free_bulk(&w.f, LEAF, mixed), MM_OK);
 		CHECK_EQ(b->last, n << LAST_SHIFT | 6 | LAST_BACK);
 		CHECK(b->live == 1 && b->used_pages == LEAF && b->frees == LEAF);
-		CHECK_EQ(*world_record(&w, n), page_word(1, 6, PAGE_CACHED, TAG_TEST));
+		CHECK_EQ(*world_record(&w, n), page_word(1, 6, PAGE_CACHED, 1u << way));
 		for (unsigned i = 1; i < LEAF; i++)
 			CHECK_EQ(*world_record(&w, n + i), 0);
 		memcpy(after, (void *)mid_at(b, n), MID_WORDS * 8);
