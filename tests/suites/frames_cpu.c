@@ -267,6 +267,29 @@ TEST(B18, "a stack without its end mark is told, whatever else is wrong")
 			b->peak_used_pages -= more;
 			CHECK_EQ(frames_validate(&w.f), MM_OK);
 		}
+	/* Entries that are not what they should be, one and two of them. */
+	for (unsigned kind = 0; kind < CACHE_KINDS; kind++) {
+		struct frames_cache *c = &cpu->cache[kind];
+		paddr_t pa = kind ? frames_alloc_2m(&w.f, TAG_TEST) : frames_alloc_page(&w.f, TAG_TEST);
+		page_word_t *top = world_record(&w, c->word[c->word[0]] >> PAGE_SHIFT);
+		page_word_t *last = world_record(&w, c->word[c->limit] >> PAGE_SHIFT), old[2] = { *top, *last };
+
+		CHECK_EQ(frames_cache_validate(&w.f), 0);
+		*top = page_word(1, kind * 9, PAGE_ALLOC, TAG_TEST);
+		world_log_begin();
+		CHECK_EQ(frames_cache_validate(&w.f), 1);
+		CHECK_EQ(world_log_end(), 1);
+		CHECK(contains(world_line, "frames: 1 entries of CPU 3's stack"));
+		*last = page_word(1, kind * 9 + 1, PAGE_CACHED, TAG_TEST);
+		world_log_begin();
+		CHECK_EQ(frames_cache_validate(&w.f), 1);
+		CHECK_EQ(world_log_end(), 1);
+		CHECK(contains(world_line, "frames: 2 entries of CPU 3's stack"));
+		*top = old[0];
+		*last = old[1];
+		CHECK_EQ(kind ? frames_free_2m(&w.f, pa) : frames_free_page(&w.f, pa), MM_OK);
+		CHECK_EQ(frames_validate(&w.f), MM_OK);
+	}
 }
 
 TEST(PK6, "a leaf that has half a batch is batch enough; of less, the next whole leaf is begun")
