@@ -82,17 +82,6 @@ int frames_alloc_bulk(struct frames *f, unsigned n, unsigned flags, uint8_t tag,
 	return MM_OK;
 }
 
-/* Claims the frame, when all that is needed for it is in the section table and the record. */
-static bool claim(struct frames *f, uint64_t pa)
-{
-	uint64_t entry;
-
-	if (pa & f->address_check)
-		return false;
-	entry = __atomic_load_n(&f->sections[pa >> SECTION_SHIFT], __ATOMIC_RELAXED);
-	return entry & SECTION_OPEN && frames_claim(f, pa >> PAGE_SHIFT, 0);
-}
-
 /* [FB2] */
 int frames_free_bulk(struct frames *f, unsigned n, const paddr_t *pages)
 {
@@ -102,7 +91,7 @@ int frames_free_bulk(struct frames *f, unsigned n, const paddr_t *pages)
 
 	frames_moving(f, 1);
 	for (unsigned i = 0; i < n; i++) {
-		if (likely(claim(f, pages[i].v))) {
+		if (likely(frames_has_record(f, pages[i].v) && frames_claim(f, pages[i].v >> PAGE_SHIFT, 0))) {
 			claimed[held++] = pages[i].v;
 		} else {
 			int err = frames_free_slow(f, pages[i].v, 0, caller_address());

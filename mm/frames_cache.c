@@ -232,15 +232,10 @@ static always_inline bool push_full(struct frames *f, uint64_t pa, enum cache_ki
 {
 	struct frames_cache *c;
 	unsigned long irq;
-	uint64_t level, entry;
+	uint64_t level;
 	bool taken = false;
 
-	if (pa & f->address_check)
-		return false;
-	/* A GiB of which a bank has only a part is never open: there it has to be asked whether it has this frame. */
-	entry = shared_load(f->sections, pa >> SECTION_SHIFT);
-	if (unlikely(!(entry & SECTION_OPEN)) && ((entry & SECTION_STATE_MASK) != SECTION_LIVE ||
-						  !buddy_has(frames_its_bank(f, pa >> PAGE_SHIFT), pa >> PAGE_SHIFT)))
+	if (unlikely(!frames_has_record(f, pa)))
 		return false;
 	irq = arch_irq_save();
 	c = frames_my_cache(f, kind);

@@ -117,6 +117,21 @@ static inline struct buddy *frames_bank_of(const struct frames *f, uint64_t n)
 }
 
 /*
+ * Whether there is a frame at pa, any number, whose record may be looked at. No lock: a section that is live stays so. A GiB
+ * of which a bank has only a part is never open: there it has to be asked whether it has this frame.
+ */
+static always_inline bool frames_has_record(const struct frames *f, uint64_t pa)
+{
+	uint64_t entry;
+
+	if (pa & f->address_check)
+		return false;
+	entry = shared_load(f->sections, pa >> SECTION_SHIFT);
+	return likely(entry & SECTION_OPEN) || ((entry & SECTION_STATE_MASK) == SECTION_LIVE &&
+						buddy_has(frames_its_bank(f, pa >> PAGE_SHIFT), pa >> PAGE_SHIFT));
+}
+
+/*
  * The banks in the order in which a CPU or request of `node` asks them (FRAMES_ANY_NODE: by limit class and address);
  * *cursor starts at 0. NULL at the end.
  */

@@ -20,9 +20,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 #define GARBAGE page_word(1, 0, PAGE_ALLOC, TAG_USER + 13)
 #define BANKS 4
 #define CPUS 3
-#define RUNS 4096
 #define MAX_OPERATIONS 200
 #define BULK 100
+#define RUNS (MAX_OPERATIONS * (BULK + 4)) /* more than they can make */
 
 struct span {
 	uint64_t start, pages; /* frames */
