@@ -191,7 +191,7 @@ unsigned buddy_take_leaf_locked(struct buddy *b, uint64_t *pa, uint64_t record)
 	uint64_t last = b->last, n, a;
 	page_word_t *to;
 
-	if (likely(last & LAST_BACK) && likely((last & LAST_MASK) == (LEAF_ORDER | LAST_BACK))) {
+	if (likely((last & LAST_MASK) == (LEAF_ORDER | LAST_BACK))) {
 		n = last >> LAST_SHIFT;
 		b->live += LEAF_FRAMES - 1;
 	} else {

@@ -68,8 +68,7 @@ struct frames {
 	/* Relaxed atomics. */
 	uint64_t failures;
 	uint64_t bad_frees;
-	unsigned
-		moving; /* CPUs that have claimed blocks and hold no lock: frames_validate() does not miss what they have */
+	unsigned moving; /* CPUs that have claimed blocks and hold no lock: what frames_validate() must not miss */
 	/* Watermarks (mm/frames_watch.c). */
 	struct spinlock watch_lock; /* outside a bank's, never with a cache's */
 	struct frames_watcher watcher;
