@@ -10,6 +10,7 @@
 
 #if __STDC_HOSTED__
 #include "arch/host/host.h"
+#include "tests/host/panic.h"
 #include <pthread.h>
 #endif
 
@@ -1152,6 +1153,38 @@ TEST_ON(TAP_HOST, PC10, "four CPUs come and go at once and drain each other: not
 	CHECK_EQ(stats().bad_frees, 0);
 	CHECK_EQ(stats().free_pages, banks[0].pages + banks[1].pages);
 	world_check(&w);
+}
+
+static void drain(void)
+{
+	(void)frames_drain(&w.f);
+}
+
+TEST_ON(TAP_HOST, PC11,
+	"an entry of a stack in no bank stops the machine when it goes back: a page's and a 2 MiB block's")
+{
+	struct span bank = { FRAME(GIB(1)) + 0x200, SECTION_PAGES };
+	struct frames_cpu *cpu = (void *)&memory[0];
+
+	host_set_cpu_id(0);
+	for (enum cache_kind kind = 0; kind < CACHE_KINDS; kind++) {
+		struct frames_cache *c = &cpu->cache[kind];
+		unsigned order = cache_order(kind);
+		const char *said;
+		pfn_t f;
+
+		WORLD_OR_RETURN(&w, &bank, 1);
+		world_add(&w, bank.start, bank.pages);
+		CHECK_EQ(frames_cpu_online(&w.f, 0, 0, &memory[0]), MM_OK);
+		CHECK_EQ(frames_alloc(&w.f, order, 0, TAG_TEST, &f), MM_OK);
+		CHECK_EQ(frames_free(&w.f, f, order), MM_OK);
+		CHECK_OR_RETURN(c->word[0] >= 1 && c->word[0] <= c->limit);
+		/* In the bank's first GiB, below its beginning. */
+		c->word[c->word[0]] = GIB(1);
+		said = expect_panic(drain);
+		CHECK_OR_RETURN(said != NULL);
+		CHECK(contains(said, "frames: 0x40000000 was claimed, and is in no bank"));
+	}
 }
 
 #endif
